@@ -1,0 +1,1 @@
+"""What the pipeline knows of signals: databases, sources, records, AAMI classes, beats, rhythm."""
