@@ -1,0 +1,108 @@
+"""Split the beats into folds by one protocol and say how its training beats are drawn.
+
+``data/beats/`` in; ``data/balanced/<protocol>/{train,val,test}/`` out, three separate outputs: what depends on
+``train`` and ``val`` alone cannot have seen ``test``.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.ecg import aami, folds
+from stages.ecg.balancing import class_weights, draw_beats, robust_scale, smote_partners
+from stages.ecg.beatset import BeatSet, read_beats, write_beats
+from stages.ecg.databases import DATABASES
+from stages.ecg.rhythm import RR_FEATURES
+from stages.params import PROTOCOLS, Balance, ParamsError, load_params
+
+BEATS = Path("data/beats")
+BALANCED = Path("data/balanced")
+METRICS = Path("metrics")
+CHUNK = 8192
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("protocol", choices=PROTOCOLS)
+    protocol = parser.parse_args().protocol
+    try:
+        balance(read_beats(BEATS), protocol, load_params().balance, BALANCED / protocol, METRICS / protocol)
+    except (ParamsError, FileNotFoundError) as error:
+        sys.exit(f"balance: {error}")
+
+
+def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, metrics: Path) -> None:
+    """Write the three folds, the draws of the training fold and the number of beats in each fold."""
+    fold_of_beat = assign_folds(beats, protocol, settings)
+    for fold in folds.FOLDS:
+        chosen = np.flatnonzero(fold_of_beat == fold)
+        write_beats(balanced / fold, beats.about, _chunks(beats, chosen))
+    write_draws(balanced / "train", settings)
+    counts = count_classes(beats.table, fold_of_beat)
+    metrics.mkdir(parents=True, exist_ok=True)
+    report = {"protocol": folds.label(protocol, beats.about.synthetic), "beats": counts.to_dict(orient="index")}
+    (metrics / "folds.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    log.info("%s\n%s", report["protocol"], counts)
+
+
+def assign_folds(beats: BeatSet, protocol: str, settings: Balance) -> pd.Series:
+    """Name the fold of every beat.
+
+    Raises
+    ------
+    ParamsError
+        If no validation records are named for the database.
+    """
+    if protocol == "intra_patient":
+        return folds.patient_mixed(beats.table, settings.validation_fraction, settings.test_fraction, settings.seed)
+    name = beats.about.database
+    if name not in settings.validation:
+        raise ParamsError(f"params.yaml: balance.validation names no records of database {name}; add {name}: [...]")
+    return folds.inter_patient(beats.table, DATABASES[name], settings.validation[name])
+
+
+def write_draws(train: Path, settings: Balance) -> None:
+    """Write which training beats are drawn, and what is learned from the training fold alone: weights and scale."""
+    beats = read_beats(train)
+    usable = ~(beats.table["flat"] | beats.table["invalid"]).to_numpy()
+    rng = np.random.default_rng(settings.seed)
+    draws = draw_beats(beats.labels, usable, settings.method, settings.ratio, rng)
+    if settings.method == "smote":
+        draws = smote_partners(draws, beats.signals, beats.labels, settings.smote_neighbours, rng)
+    weights = class_weights(beats.labels, settings.ratio) if settings.method == "class_weight" else np.ones(len(aami.CLASSES))
+    center, scale = robust_scale(beats.rhythm)
+    draws.drop(columns="extra").to_parquet(train / "draws.parquet", index=False)
+    about = {
+        "method": settings.method,
+        "left_out": int((~usable).sum()),
+        "class_weights": dict(zip(aami.CLASSES, weights.tolist(), strict=True)),
+        "augment": settings.augment.model_dump(),
+        "rhythm": {"features": RR_FEATURES, "center": center.tolist(), "scale": scale.tolist()},
+    }
+    (train / "draws.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def count_classes(table: pd.DataFrame, fold_of_beat: pd.Series) -> pd.DataFrame:
+    """Count the beats of each class (columns) in each fold (rows)."""
+    counts = pd.crosstab(fold_of_beat, table["aami"])
+    return counts.reindex(index=folds.FOLDS, columns=aami.CLASSES, fill_value=0)
+
+
+def _chunks(beats: BeatSet, chosen: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:
+    for start in range(0, len(chosen), CHUNK):
+        rows = chosen[start : start + CHUNK]
+        yield beats.signals[rows], beats.table.iloc[rows]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Bring the raw records of the chosen database to ``data/raw/<database>/``, byte-identical whatever the source."""
+
+import logging
+import os
+from pathlib import Path
+
+from stages.ecg import sources, synthetic
+from stages.params import load_params
+
+RAW = Path("data/raw")
+
+log = logging.getLogger(__name__)
+
+
+def staging_folder(name: str) -> Path:
+    """Name the folder in which the files of a database are gathered; DVC clears ``data/raw`` but not this one."""
+    return RAW.parent / f".raw-{name}"
+
+
+def adopt(folder: Path, staging: Path) -> None:
+    """Move the files of an earlier run to the staging folder, where they are verified instead of fetched again."""
+    staging.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir() and not folder.is_symlink():
+        for path in list(folder.iterdir()):
+            if not (staging / path.name).exists():
+                path.replace(staging / path.name)
+
+
+def download() -> None:
+    """Gather the files in the staging folder, and only when all are there let them take the place of ``data/raw``.
+
+    Raises
+    ------
+    sources.SourceError
+        If the source does not give the published files.
+    """
+    params = load_params().download
+    database = params.resolved_database
+    folder, staging = RAW / database.name, staging_folder(database.name)
+    if database.synthetic:
+        if staging.exists():
+            sources.remove(staging)
+        staging.mkdir(parents=True)
+        synthetic.write_database(staging, seed=params.seed, minutes=params.minutes)
+        log.info("%s holds SYNTHETIC records (seed %d), not patients", folder, params.seed)
+    else:
+        source = params.source
+        if source == "physionet":
+            source = os.environ.get(sources.mirror_variable(database)) or source
+        if Path(source).resolve().is_relative_to(RAW.resolve()):
+            raise sources.SourceError(f"the source {source} lies in {RAW}, which this stage clears; move it elsewhere")
+        adopt(folder, staging)
+        sources.fetch_database(database, source, staging)
+    RAW.mkdir(parents=True, exist_ok=True)
+    for path in list(RAW.iterdir()):
+        sources.remove(path)
+    staging.rename(folder)
+
+
+def main() -> None:
+    """Run the stage; an expected failure ends it with a message instead of a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        download()
+    except (sources.SourceError, OSError) as error:
+        log.error("download: %s", error)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        log.error("download: interrupted; run again to go on from here")
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

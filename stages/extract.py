@@ -1,0 +1,98 @@
+"""Cut the beats of every raw record: ``data/raw/<database>/`` in, ``data/beats/`` out."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages.ecg import aami
+from stages.ecg.beats import BeatFormat, cut_beats
+from stages.ecg.beatset import About, write_beats
+from stages.ecg.databases import Database
+from stages.ecg.recordings import RecordError, read_recording
+from stages.params import ParamsError, load_params
+
+RAW = Path("data/raw")
+BEATS = Path("data/beats")
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        params = load_params()
+        extract(RAW, BEATS, params.download.resolved_database, params.extract.beat_format)
+    except (ParamsError, RecordError) as error:
+        sys.exit(f"extract: {error}")
+
+
+def extract(raw: Path, beats: Path, database: Database, fmt: BeatFormat, workers: int = -1) -> None:
+    """Cut all records of a database, each in a worker process, and write them in the order of their names.
+
+    Raises
+    ------
+    RecordError
+        If a record cannot be used or the classes do not have as many beats as published.
+    """
+    about = About(database.name, database.version, database.synthetic, fmt)
+    table = write_beats(beats, about, _parts(raw / database.name, database, fmt, workers))
+    counts = table["aami"].value_counts()
+    kind = "SYNTHETIC beats" if database.synthetic else "beats"
+    log.info("%d %s of %d records: %s", len(table), kind, len(database.records), counts.to_dict())
+    for flag in ("edge", "invalid", "flat"):
+        flagged = table.loc[table[flag], "record"].value_counts()
+        if len(flagged):
+            log.info("flagged %s: %d beats, %s", flag, flagged.sum(), flagged.to_dict())
+
+
+def _parts(
+    folder: Path, database: Database, fmt: BeatFormat, workers: int
+) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:
+    """Cut record by record; the last part is given only if all of them add up to the published counts."""
+    jobs = (joblib.delayed(_cut)(folder, record, fmt) for record in database.records)
+    parts = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="1.5*n_jobs")(jobs)
+    counts = {}
+    for signals, table in tqdm(parts, total=len(database.records), desc="extract", unit="record", disable=None):
+        record = table["record"].iloc[0]
+        counts[record] = np.bincount(aami.class_indices(table["symbol"]), minlength=len(aami.CLASSES))
+        if len(counts) == len(database.records):
+            verify_counts(counts, database)
+        yield signals, table.assign(subject=database.subject(record))
+
+
+def _cut(folder: Path, record: str, fmt: BeatFormat) -> tuple[NDArray[np.float32], pd.DataFrame]:
+    return cut_beats(read_recording(folder, record, fmt.leads), fmt)
+
+
+def verify_counts(counts: dict[str, NDArray[np.intp]], database: Database) -> None:
+    """Compare the beats of each class with the published counts of the database.
+
+    Parameters
+    ----------
+    counts : dict of ndarray
+        Record -> number of beats of each class, in the order of ``aami.CLASSES``.
+
+    Raises
+    ------
+    RecordError
+        If a set of records differs.
+    """
+    for name, published in database.counts.items():
+        found = tuple(int(count) for count in sum(counts[record] for record in database.records_of(name)))
+        if found != published:
+            raise RecordError(
+                f"{database.name} {database.version}, records {name}: expected {dict(zip(aami.CLASSES, published))} "
+                f"beats, found {dict(zip(aami.CLASSES, found))}; the annotations are not the published ones"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The typed, validated view of params.yaml.
+
+Every stage loads the whole file, so a typo in any section stops the run before anything is computed.
+"""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.ecg.beats import BeatFormat
+from stages.ecg.databases import DATABASES, SYNTHETIC, Database
+
+PARAMS_FILE = Path("params.yaml")
+
+PROTOCOLS = ("inter_patient", "intra_patient")
+MODELS = ("cnn", "rnn")
+
+
+class ParamsError(ValueError):
+    """params.yaml cannot be used; the message names each key, what was expected and what was found."""
+
+
+class Section(BaseModel):
+    """A section that knows all its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Size = Annotated[int, Field(ge=4, le=512)]
+Rate = Annotated[float, Field(ge=0, le=0.8)]
+WindowSpan = Annotated[float, Field(ge=0.05, le=2)]
+Fraction = Annotated[float, Field(ge=0.01, le=0.4)]
+
+
+class Download(Section):
+    source: str
+    database: Literal["mitdb", "synthetic"]
+    seed: Seed
+    minutes: Annotated[float, Field(ge=0.5, le=30)]
+
+    @property
+    def resolved_database(self) -> Database:
+        """The database that the source holds."""
+        return SYNTHETIC if self.source == "synthetic" else DATABASES[self.database]
+
+    @model_validator(mode="after")
+    def _synthetic_has_one_source(self) -> "Download":
+        if self.database == "synthetic" and self.source != "synthetic":
+            raise ValueError("database synthetic needs source synthetic")
+        return self
+
+
+class Extract(Section):
+    window: Literal["fixed", "kachuee"]
+    leads: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    fs_hz: Annotated[int, Field(ge=50, le=1000)]
+    before_s: WindowSpan
+    after_s: WindowSpan
+    refine_s: Annotated[float, Field(ge=0, le=0.2)]
+    baseline_s: Annotated[tuple[Annotated[float, Field(gt=0, le=5)], ...], Field(strict=False)]
+    amplitude: Literal["record", "none"]
+    template: bool
+
+    @property
+    def beat_format(self) -> BeatFormat:
+        return BeatFormat(**self.model_dump())
+
+
+class Explore(Section):
+    seed: Seed
+    strip_s: Annotated[float, Field(ge=2, le=60)]
+
+
+class Augment(Section):
+    shift_s: Annotated[float, Field(ge=0, le=0.1)]
+    scale: Annotated[float, Field(ge=0, le=0.5)]
+    noise: Annotated[float, Field(ge=0, le=0.5)]
+    wander: Annotated[float, Field(ge=0, le=0.5)]
+
+
+class Balance(Section):
+    validation: dict[str, list[str]]
+    validation_fraction: Fraction
+    test_fraction: Fraction
+    seed: Seed
+    method: Literal["none", "class_weight", "undersample", "oversample", "smote", "augment"]
+    ratio: Annotated[float, Field(ge=0.01, le=1)]
+    smote_neighbours: Annotated[int, Field(ge=1, le=50)]
+    augment: Augment
+
+    @model_validator(mode="after")
+    def _validation_is_of_ds1(self) -> "Balance":
+        for name, records in self.validation.items():
+            if name not in DATABASES:
+                raise ValueError(f"validation.{name}: unknown database, expected one of {sorted(DATABASES)}")
+            ds1 = set(DATABASES[name].ds1)
+            if not set(records) < ds1 or not records:
+                raise ValueError(
+                    f"validation.{name}: expected some, not all, of the DS1 records {' '.join(sorted(ds1))}; "
+                    f"found {records}"
+                )
+        return self
+
+
+class Fit(Section):
+    """What both networks are fitted with."""
+
+    layer_FC_size: Size
+    dropout_rate: Rate
+    learning_rate: Annotated[float, Field(ge=1e-6, le=0.1)]
+    batch_size: Annotated[int, Field(ge=16, le=8192)]
+    epochs: Annotated[int, Field(ge=1, le=500)]
+
+
+class Cnn(Fit):
+    layer_1_size: Annotated[int, Field(ge=4, le=256)]
+    layer_2_size: Annotated[int, Field(ge=4, le=256)]
+    layer_3_size: Annotated[int, Field(ge=4, le=256)]
+
+
+class Rnn(Fit):
+    layer_type: Literal["gru", "lstm"]
+    bidirectional: bool
+    units: Annotated[int, Field(ge=4, le=256)]
+    layers: Annotated[int, Field(ge=1, le=3)]
+    frame: Annotated[int, Field(ge=1, le=64)]
+
+
+class Train(Section):
+    seed: Seed
+    focal_gamma: Annotated[float, Field(ge=0, le=5)]
+    weight_decay: Annotated[float, Field(ge=0, le=0.1)]
+    patience: Annotated[int, Field(ge=1, le=100)]
+    cnn: Cnn
+    rnn: Rnn
+
+
+class Evaluate(Section):
+    start_s: Annotated[float, Field(ge=0, le=1800)]
+
+
+class Tracking(Section):
+    mode: Literal["auto", "online", "offline", "off"]
+    project: Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Params(Section):
+    download: Download
+    extract: Extract
+    explore: Explore
+    balance: Balance
+    train: Train
+    evaluate: Evaluate
+    tracking: Tracking
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check a parameter file.
+
+    Raises
+    ------
+    ParamsError
+        If the file is missing, is no YAML mapping, misses a key, has one too many (the nearest right one is
+        suggested) or holds a value of the wrong type or out of range.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path} is missing; run from the top folder of the project") from error
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is no valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{path} holds {type(raw).__name__}, expected one section per stage")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
+        raise ParamsError(f"{path} has {error.error_count()} problem(s):\n{problems}") from None
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, list(_known_keys(Params)), n=1, cutoff=0.5)
+        return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['ctx']['error']}"
+    return f"{key}: {problem['msg']}; found {problem['input']!r}"
+
+
+def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known_keys(field.annotation, f"{prefix}{name}.")
