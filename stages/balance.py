@@ -21,10 +21,9 @@ from stages.ecg.beatset import BeatSet, read_beats, write_beats
 from stages.ecg.databases import DATABASES
 from stages.ecg.rhythm import RR_FEATURES
 from stages.params import PROTOCOLS, Balance, ParamsError, load_params
+from stages.paths import BALANCED, BEATS, METRICS
+from stages.scores import figures
 
-BEATS = Path("data/beats")
-BALANCED = Path("data/balanced")
-METRICS = Path("metrics")
 CHUNK = 8192
 
 log = logging.getLogger(__name__)
@@ -52,6 +51,9 @@ def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, me
     metrics.mkdir(parents=True, exist_ok=True)
     report = {"protocol": folds.label(protocol, beats.about.synthetic), "beats": counts.to_dict(orient="index")}
     (metrics / "folds.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    tidy = counts.rename_axis("fold").reset_index().melt(id_vars="fold", var_name="class", value_name="beats")
+    tidy.to_csv(metrics / "folds.csv", index=False)
+    figures.save_png(figures.class_count_figure(tidy, report["protocol"]), metrics / "folds.png")
     log.info("%s\n%s", report["protocol"], counts)
 
 
@@ -79,7 +81,9 @@ def write_draws(train: Path, settings: Balance) -> None:
     draws = draw_beats(beats.labels, usable, settings.method, settings.ratio, rng)
     if settings.method == "smote":
         draws = smote_partners(draws, beats.signals, beats.labels, settings.smote_neighbours, rng)
-    weights = class_weights(beats.labels, settings.ratio) if settings.method == "class_weight" else np.ones(len(aami.CLASSES))
+    weights = (
+        class_weights(beats.labels, settings.ratio) if settings.method == "class_weight" else np.ones(len(aami.CLASSES))
+    )
     center, scale = robust_scale(beats.rhythm)
     draws.drop(columns="extra").to_parquet(train / "draws.parquet", index=False)
     about = {

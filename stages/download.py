@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 
 from stages.ecg import sources, synthetic
-from stages.params import load_params
-
-RAW = Path("data/raw")
+from stages.params import ParamsError, load_params
+from stages.paths import RAW
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         download()
-    except (sources.SourceError, OSError) as error:
+    except (sources.SourceError, ParamsError, OSError) as error:
         log.error("download: %s", error)
         raise SystemExit(1) from None
     except KeyboardInterrupt:

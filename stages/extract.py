@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import joblib
@@ -18,9 +17,7 @@ from stages.ecg.beatset import About, write_beats
 from stages.ecg.databases import Database
 from stages.ecg.recordings import RecordError, read_recording
 from stages.params import ParamsError, load_params
-
-RAW = Path("data/raw")
-BEATS = Path("data/beats")
+from stages.paths import BEATS, RAW
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +86,8 @@ def verify_counts(counts: dict[str, NDArray[np.intp]], database: Database) -> No
         found = tuple(int(count) for count in sum(counts[record] for record in database.records_of(name)))
         if found != published:
             raise RecordError(
-                f"{database.name} {database.version}, records {name}: expected {dict(zip(aami.CLASSES, published))} "
-                f"beats, found {dict(zip(aami.CLASSES, found))}; the annotations are not the published ones"
+                f"{database.name} {database.version}, records {name}: expected {published} beats of the classes "
+                f"{' '.join(aami.CLASSES)}, found {found}; the annotations are not the published ones"
             )
 
 

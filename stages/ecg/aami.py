@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 CLASSES = ("N", "S", "V", "F", "Q")
 """The class order of every array, table and network output of the project."""
 
+PROBABILITY_COLUMNS = tuple(f"p_{name}" for name in CLASSES)
+"""Columns of a table of predictions."""
+
 CLASS_NAMES = {
     "N": "normal or bundle branch block",
     "S": "supraventricular ectopic",

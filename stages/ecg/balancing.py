@@ -57,10 +57,18 @@ def draw_beats(
             of_class = np.sort(rng.choice(of_class, target, replace=False))
         missing = target - len(of_class) if method in ("oversample", "smote", "augment") and len(of_class) else 0
         drawn += [of_class, rng.choice(of_class, missing)] if missing > 0 else [of_class]
-        extra += [np.zeros(len(of_class), bool), np.ones(missing, bool)] if missing > 0 else [np.zeros(len(of_class), bool)]
+        extra += (
+            [np.zeros(len(of_class), bool), np.ones(missing, bool)] if missing > 0 else [np.zeros(len(of_class), bool)]
+        )
     beat, is_extra = np.concatenate(drawn).astype(np.int32), np.concatenate(extra)
     return pd.DataFrame(
-        {"beat": beat, "partner": beat, "mix": np.float32(0), "altered": is_extra & (method == "augment"), "extra": is_extra}
+        {
+            "beat": beat,
+            "partner": beat,
+            "mix": np.float32(0),
+            "altered": is_extra & (method == "augment"),
+            "extra": is_extra,
+        }
     )
 
 

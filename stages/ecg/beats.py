@@ -13,7 +13,7 @@ from scipy.ndimage import median_filter
 from scipy.signal import resample_poly
 
 from stages.ecg import aami
-from stages.ecg.recordings import Recording, RecordError
+from stages.ecg.recordings import RecordError, Recording
 from stages.ecg.rhythm import rr_intervals
 
 KACHUEE_HZ = 125

@@ -91,9 +91,7 @@ def beat_format(fields: dict[str, Any]) -> BeatFormat:
     return BeatFormat(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
 
-def write_beats(
-    folder: Path, about: About, parts: Iterable[tuple[NDArray[np.float32], pd.DataFrame]]
-) -> pd.DataFrame:
+def write_beats(folder: Path, about: About, parts: Iterable[tuple[NDArray[np.float32], pd.DataFrame]]) -> pd.DataFrame:
     """Write a set of beats part by part, so that only one part need be in memory.
 
     The folder appears, or replaces an older one, when all of it is written.

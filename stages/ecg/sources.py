@@ -153,11 +153,11 @@ def fetch_database(
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link (not what it points to), or a folder with all it holds."""
+    """Remove a file, a link (not what it points to), or a folder with all it holds, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 class _Fetch:
@@ -194,6 +194,10 @@ class _Fetch:
             deadline = time.monotonic() + GRACE_S
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
+            self.session.close()
+            for path in list(self.store.abspath.iterdir()):
+                if path.name not in self.store.registry:
+                    remove(path)
 
     def wait_for_one(self) -> None:
         while True:

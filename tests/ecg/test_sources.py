@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from stages.ecg.sources import Patience, SourceError, fetch_database, published_
 TINY = Database(name="tinydb", version="2.0.0", ds1=("1", "2"), ds2=("3",))
 CONTENT = {name: (f"{name} of the tiny database\n" * 40 * (1 + len(name))).encode() for name in TINY.files}
 CHECKSUMS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
-QUICK = Patience(connect_s=0.5, read_s=0.2, silence_s=5.0, retries=2, backoff_s=0.01, longest_pause_s=1)
+QUICK = Patience(connect_s=5.0, read_s=5.0, silence_s=20.0, retries=2, backoff_s=0.01, longest_pause_s=1)
+HASTY = replace(QUICK, read_s=0.2)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -60,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         name = self.path.rpartition("/")[2]
         content = CONTENT[name]
         manner = self.server.next_manner(name)
-        self.close_connection = True
+        self.close_connection = manner in ("hang up", "slow", "truncated", "stall")
         if manner == "hang up":
             return
         if manner == "slow":
@@ -113,10 +115,12 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.fixture
 def refused_url():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+    # Bound but not listening: nobody else can take the port, and connections to it are refused.
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}"
 
 
 # --- what arrives ---
@@ -159,9 +163,9 @@ def test_a_link_is_removed_but_not_what_it_points_to(mirror, tmp_path):
     assert contents(precious) == {"diary": b"dear"}
 
 
-def test_complete_folder_needs_no_source(mirror, tmp_path):
+def test_complete_folder_needs_no_source(mirror, refused_url, tmp_path):
     fetch(mirror, tmp_path / "raw")
-    fetch(refused_url(), tmp_path / "raw")
+    fetch(refused_url, tmp_path / "raw")
     fetch(tmp_path / "nowhere", tmp_path / "raw")
     assert contents(tmp_path / "raw") == CONTENT
 
@@ -190,7 +194,7 @@ def test_progress_is_logged_where_no_terminal_is(server, tmp_path, caplog):
 )
 def test_faltering_server_is_asked_again(server, tmp_path, manners, requests):
     server.manners["2.dat"] = manners
-    fetch(server.url, tmp_path)
+    fetch(server.url, tmp_path, patience=HASTY if {"slow", "stall"} & {*manners} else QUICK)
     assert contents(tmp_path) == CONTENT
     assert server.requests["2.dat"] == requests
 
@@ -220,11 +224,9 @@ def test_retry_after_is_capped(server, tmp_path):
 def test_failing_server_ends_the_fetch(server, tmp_path, manner, requests, message):
     server.manners["2.dat"] = (manner,)
     with pytest.raises(SourceError, match=message) as failure:
-        fetch(server.url, tmp_path)
-    assert "2.dat" in str(failure.value)
-    assert server.url in str(failure.value) or "2.dat" in str(failure.value)
-    assert "TINYDB_MIRROR" in str(failure.value)
-    assert "make demo" in str(failure.value)
+        fetch(server.url, tmp_path, patience=HASTY if manner in ("slow", "stall") else QUICK)
+    for part in ("2.dat", server.url, "TINYDB_MIRROR", "make demo"):
+        assert part in str(failure.value)
     assert server.requests["2.dat"] == requests
     assert contents(tmp_path).items() <= CONTENT.items()
     assert "2.dat" not in contents(tmp_path)
@@ -239,17 +241,33 @@ def test_checksum_error_names_what_was_expected_and_found(server, tmp_path):
         assert part in str(failure.value)
 
 
-@pytest.mark.parametrize("url", [refused_url(), "http://nowhere.invalid"])
-def test_unreachable_host_says_what_to_do(tmp_path, url):
-    with pytest.raises(SourceError, match=r"(?s)cannot be reached.*TINYDB_MIRROR.*make demo"):
-        fetch(url, tmp_path)
+UNREACHABLE = r"(?s)cannot be reached.*TINYDB_MIRROR.*make demo"
+
+
+def test_refused_connection_says_what_to_do(refused_url, tmp_path):
+    with pytest.raises(SourceError, match=UNREACHABLE):
+        fetch(refused_url, tmp_path)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("fault", [socket.gaierror(-3, "Temporary failure in name resolution"), TimeoutError()])
+def test_physionet_out_of_reach_says_what_to_do(tmp_path, monkeypatch, fault):
+    def no_address(host, *_):
+        assert host == "physionet.org"
+        raise fault
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    with pytest.raises(SourceError, match=UNREACHABLE) as failure:
+        fetch("physionet", tmp_path)
+    assert str(failure.value).startswith("https://physionet.org/files/tinydb/2.0.0/")
     assert contents(tmp_path) == {}
 
 
 def test_silence_of_every_thread_ends_the_fetch(server, tmp_path):
     server.manners = dict.fromkeys(CONTENT, ("slow",))
     with pytest.raises(SourceError, match=r"no answer for 0.3 s"):
-        fetch(server.url, tmp_path, patience=Patience(read_s=2.0, silence_s=0.3, backoff_s=0.01))
+        fetch(server.url, tmp_path, patience=replace(QUICK, read_s=2.0, silence_s=0.3))
+    assert contents(tmp_path) == {}
 
 
 def test_password_in_a_url_is_not_shown(server, tmp_path, caplog):
@@ -293,18 +311,18 @@ def test_second_run_fetches_only_what_is_missing(server, tmp_path):
 
 def test_interrupt_leaves_whole_files_only(server, tmp_path, monkeypatch):
     class Interrupted(sources.tqdm):
-        def update(self, n=1):
+        def update(self, _=1):
             raise KeyboardInterrupt
 
-    server.manners["3.dat"] = ("stall", "good")
+    server.manners["3.dat"] = ("stall",)
     monkeypatch.setattr(sources, "tqdm", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        fetch(server.url, tmp_path, workers=2)
+        fetch(server.url, tmp_path, workers=2, patience=HASTY)
     kept = contents(tmp_path)
     assert kept
     assert kept.items() < CONTENT.items()
-    monkeypatch.undo()
-    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(sources, "tqdm", Interrupted.__base__)
+    server.manners.clear()
     server.requests.clear()
     fetch(server.url, tmp_path)
     assert contents(tmp_path) == CONTENT

@@ -1,0 +1,45 @@
+# demo   the whole DAG on synthetic records, in a folder of its own: nothing tracked is touched
+# repro  the whole DAG on MIT-BIH, from PhysioNet or the mirror that MITDB_MIRROR names
+# test   lint, types and tests; with MITDB_MIRROR also those that need the real records
+
+PYTHON3 ?= python3
+VENV := .venv
+DEMO := .demo
+INSTALLED := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# A mirror given as a relative folder must be found from the folders in which experiments and tests run.
+ifneq ($(wildcard $(MITDB_MIRROR)),)
+export MITDB_MIRROR := $(abspath $(MITDB_MIRROR))
+endif
+
+.PHONY: demo repro test install clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt constraints.txt
+	@$(PYTHON3) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, $(PYTHON3) is " + sys.version.split()[0] + "; try make PYTHON3=python3.12")'
+	$(PYTHON3) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(VENV)/bin/pip check
+	@touch $@
+
+demo: install
+	@echo "SYNTHETIC demo: made-up records, short fits; the figures say nothing about patients."
+	rm -rf $(DEMO)
+	git clone --quiet . $(DEMO)
+	cd $(DEMO) && dvc exp run --quiet --name demo \
+		-S download.source=synthetic -S train.cnn.epochs=6 -S train.rnn.epochs=6 -S tracking.mode=off
+	@cd $(DEMO) && python -m stages.compare --show
+	@echo "SYNTHETIC figures lie in $(DEMO)/metrics/, the networks in $(DEMO)/models/."
+
+repro: install
+	dvc repro
+
+test: install
+	ruff check .
+	ruff format --check .
+	mypy
+	python -m pytest
+
+clean:
+	rm -rf $(DEMO) $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,113 @@
+"""Put CNN, RNN and their averaged ensemble side by side, under both protocols.
+
+``data/predictions/`` in; ``metrics/compare.json``, ``metrics/compare/<protocol>.csv`` and figures out.
+"""
+
+import json
+import logging
+import sys
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.ecg import aami
+from stages.params import MODELS, PROTOCOLS, ParamsError, load_params
+from stages.paths import METRICS, PREDICTIONS
+from stages.scores import ec57, figures, plain
+
+ENSEMBLE = "ensemble"
+HEADLINES = ("accuracy", "macro_f1_nsvf", "macro_f1")
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        compare(load_params().evaluate.start_s)
+    except (ParamsError, FileNotFoundError, ValueError) as error:
+        sys.exit(f"compare: {error}")
+
+
+def compare(start_s: float) -> None:
+    """Score the three classifiers under each protocol and write what differs."""
+    folder = METRICS / "compare"
+    folder.mkdir(parents=True, exist_ok=True)
+    report: dict[str, dict] = {}
+    for protocol in PROTOCOLS:
+        label = json.loads((METRICS / protocol / f"{MODELS[0]}.json").read_text(encoding="utf-8"))["protocol"]
+        beats, classifiers = read_predictions(protocol)
+        scored = {name: score(beats, probabilities, start_s) for name, probabilities in classifiers.items()}
+        report[protocol] = {"protocol": label, **scored, "delta": deltas(scored)}
+        table = per_class_table(scored)
+        table.round(6).to_csv(folder / f"{protocol}.csv", index=False)
+        figures.save_png(figures.comparison_figure(table, label), folder / f"{protocol}.png")
+        log.info("%s\n%s", label, headline_table(scored))
+    report["delta_of_protocols"] = {
+        name: {key: report["intra_patient"][name][key] - report["inter_patient"][name][key] for key in HEADLINES}
+        for name in (*MODELS, ENSEMBLE)
+    }
+    (METRICS / "compare.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def read_predictions(protocol: str) -> tuple[pd.DataFrame, dict[str, NDArray[np.float64]]]:
+    """Read the test beats and the probabilities of each network, and average them into the ensemble.
+
+    Raises
+    ------
+    ValueError
+        If the networks did not classify the same beats.
+    """
+    tables = {name: pd.read_parquet(PREDICTIONS / protocol / f"{name}.parquet") for name in MODELS}
+    beats = tables[MODELS[0]].drop(columns=list(aami.PROBABILITY_COLUMNS))
+    for name, table in tables.items():
+        if not table.drop(columns=list(aami.PROBABILITY_COLUMNS)).equals(beats):
+            raise ValueError(f"{protocol}: {name} and {MODELS[0]} classified different beats; run `dvc repro`")
+    classifiers = {
+        name: table[list(aami.PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64) for name, table in tables.items()
+    }
+    classifiers[ENSEMBLE] = np.mean(list(classifiers.values()), axis=0)
+    return beats, classifiers
+
+
+def score(beats: pd.DataFrame, probabilities: NDArray[np.float64], start_s: float) -> dict:
+    """Score one classifier."""
+    truth = np.asarray(pd.Categorical(beats["aami"], categories=list(aami.CLASSES)).codes)
+    predicted = probabilities.argmax(axis=1)
+    aami_scores = ec57.ec57_scores(truth, predicted, beats["time_s"].to_numpy(), beats["record"].to_numpy(), start_s)
+    return {**plain.plain_scores(truth, predicted), "ec57_gross": aami_scores["gross"]}
+
+
+def deltas(scored: dict[str, dict]) -> dict[str, dict[str, float]]:
+    """Say how much each classifier has over the first."""
+    base = scored[MODELS[0]]
+    return {
+        f"{name}_minus_{MODELS[0]}": {key: scored[name][key] - base[key] for key in HEADLINES}
+        for name in scored
+        if name != MODELS[0]
+    }
+
+
+def per_class_table(scored: dict[str, dict]) -> pd.DataFrame:
+    """List sensitivity, positive predictive value and F1 of each classifier and class, one value a row."""
+    rows = [
+        {"model": name, "class": aami_class, "metric": metric, "value": values[metric]}
+        for name, scores in scored.items()
+        for aami_class, values in scores["per_class"].items()
+        for metric in ("se", "ppv", "f1")
+    ]
+    return pd.DataFrame(rows).astype({"value": float})
+
+
+def headline_table(scored: dict[str, dict]) -> str:
+    """Lay the headline figures out for reading."""
+    rows = {
+        name: {key: scores[key] for key in HEADLINES} | {f"F1 {c}": scores["per_class"][c]["f1"] for c in aami.CLASSES}
+        for name, scores in scored.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").to_string(float_format="{:.4f}".format)
+
+
+if __name__ == "__main__":
+    main()

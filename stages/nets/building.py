@@ -1,0 +1,143 @@
+"""The two networks. Both see a beat window and RR features and give the probabilities of the AAMI classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+
+from stages.ecg import aami
+
+KERNELS = (11, 5, 3)
+"""Lengths of the convolution kernels, samples."""
+
+FIRST_STRIDE = 3
+"""Stride of the first convolution: at 360 Hz, 120 frames a second lose nothing of a QRS complex and cost a third."""
+
+NORM_MOMENTUM = 0.9
+"""Of the moving averages of batch normalisation: a fit has few steps, and 0.99 would still lag after epochs."""
+
+UNROLL_STEPS = 32
+"""Up to this many steps a recurrent layer is unrolled, which is faster on a CPU and exports to more runtimes."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the networks are fed.
+
+    Attributes
+    ----------
+    beat : tuple of int
+        Samples and channels of a beat window.
+    center, scale : sequence of float
+        Centre and scale of each RR feature, from the training fold.
+    """
+
+    beat: tuple[int, int]
+    center: Sequence[float]
+    scale: Sequence[float]
+
+
+def build_cnn(
+    inputs: Inputs,
+    layer_1_size: int,
+    layer_2_size: int,
+    layer_3_size: int,
+    layer_FC_size: int,
+    dropout_rate: float,
+) -> keras.Model:
+    """Build a convolutional network of three blocks, each convolution, batch norm, ReLU, pooling and dropout.
+
+    The windows are images one pixel wide, because TensorFlow's fast batch normalisation wants four axes. The RR
+    features join after the last block.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    layer_1_size, layer_2_size, layer_3_size : int
+        Filters of the blocks.
+    layer_FC_size : int
+        Units of the dense layer.
+    dropout_rate : float
+
+    Returns
+    -------
+    keras.Model
+        Inputs ``beat`` (batch, samples, channels) and ``rhythm`` (batch, features), output (batch, 5).
+    """
+    beat, rhythm = _inputs(inputs)
+    samples, channels = inputs.beat
+    x = keras.layers.Reshape((samples, 1, channels))(beat)
+    for number, (filters, kernel) in enumerate(zip((layer_1_size, layer_2_size, layer_3_size), KERNELS, strict=True)):
+        stride = FIRST_STRIDE if number == 0 else 1
+        x = keras.layers.Conv2D(filters, (kernel, 1), strides=(stride, 1), padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM)(x)
+        x = keras.layers.Activation("relu")(x)
+        x = keras.layers.MaxPooling2D((2, 1), padding="same")(x)
+        x = keras.layers.Dropout(dropout_rate)(x)
+    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, "cnn")
+
+
+def build_rnn(
+    inputs: Inputs,
+    layer_type: Literal["gru", "lstm"],
+    bidirectional: bool,
+    units: int,
+    layers: int,
+    frame: int,
+    layer_FC_size: int,
+    dropout_rate: float,
+) -> keras.Model:
+    """Build a recurrent network that reads the window in frames of several samples.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    layer_type : {"gru", "lstm"}
+    bidirectional : bool
+    units : int
+        Per direction.
+    layers : int
+        Recurrent layers.
+    frame : int
+        Samples that one step sees; the window is padded with zeros to whole frames.
+    layer_FC_size : int
+    dropout_rate : float
+
+    Returns
+    -------
+    keras.Model
+        Inputs and output as of :func:`build_cnn`.
+    """
+    beat, rhythm = _inputs(inputs)
+    samples, channels = inputs.beat
+    steps = -(-samples // frame)
+    x = keras.layers.ZeroPadding1D((0, steps * frame - samples))(beat)
+    x = keras.layers.Reshape((steps, frame * channels))(x)
+    recurrent = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[layer_type]
+    for number in range(layers):
+        layer = recurrent(units, return_sequences=number < layers - 1, unroll=steps <= UNROLL_STEPS)
+        x = (keras.layers.Bidirectional(layer) if bidirectional else layer)(x)
+        x = keras.layers.Dropout(dropout_rate)(x)
+    return _classify(inputs, beat, rhythm, x, layer_FC_size, dropout_rate, "rnn")
+
+
+def _inputs(inputs: Inputs) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    return keras.Input(inputs.beat, name="beat"), keras.Input((len(inputs.center),), name="rhythm")
+
+
+def _classify(
+    inputs: Inputs,
+    beat: keras.KerasTensor,
+    rhythm: keras.KerasTensor,
+    x: keras.KerasTensor,
+    units: int,
+    dropout_rate: float,
+    name: str,
+) -> keras.Model:
+    scaled = keras.layers.Normalization(mean=list(inputs.center), variance=[s**2 for s in inputs.scale])(rhythm)
+    x = keras.layers.Concatenate()([x, scaled])
+    x = keras.layers.Dense(units, activation="relu")(x)
+    x = keras.layers.Dropout(dropout_rate)(x)
+    probabilities = keras.layers.Dense(len(aami.CLASSES), activation="softmax", name="probabilities")(x)
+    return keras.Model({"beat": beat, "rhythm": rhythm}, probabilities, name=name)

@@ -1,0 +1,329 @@
+"""Fitting a network: drawn batches, a score that respects the rare classes, a fit that survives a kill."""
+
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from stages.ecg import aami
+
+SCORED = [aami.CLASSES.index(name) for name in "NSVF"]
+"""Classes of the validation score; Q has too few beats outside paced records to steer by."""
+
+PREDICT_BATCH = 4096
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Beats to learn from or to validate on.
+
+    Attributes
+    ----------
+    signals : ndarray of float32, shape (beats, samples, channels)
+    rhythm : ndarray of float32, shape (beats, features)
+    labels : ndarray of int, shape (beats,)
+        Positions in ``aami.CLASSES``.
+    """
+
+    signals: NDArray[np.float32]
+    rhythm: NDArray[np.float32]
+    labels: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Which beats an epoch draws, and how: the draw is ``beat + mix * (partner - beat)``.
+
+    Attributes
+    ----------
+    beat, partner : ndarray of int, shape (draws,)
+        Rows of the training beats.
+    mix : ndarray of float32, shape (draws,)
+    altered : ndarray of bool, shape (draws,)
+        Draws that are augmented on the fly.
+    class_weights : sequence of float
+        In the order of ``aami.CLASSES``.
+    """
+
+    beat: NDArray[np.int32]
+    partner: NDArray[np.int32]
+    mix: NDArray[np.float32]
+    altered: NDArray[np.bool_]
+    class_weights: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is fitted; see params.yaml, section train."""
+
+    seed: int
+    focal_gamma: float
+    weight_decay: float
+    patience: int
+    learning_rate: float
+    batch_size: int
+    epochs: int
+
+
+Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
+
+
+class DrawnBatches(keras.utils.PyDataset):
+    """Batches of drawn beats in a new order each epoch, made from the seed and the number of the epoch alone."""
+
+    def __init__(self, beats: Beats, draws: Draws, settings: Settings, augment: Augment, epoch: int = 0) -> None:
+        super().__init__()
+        self.beats, self.draws, self.settings, self.augment = beats, draws, settings, augment
+        self.one_hot = np.eye(len(aami.CLASSES), dtype=np.float32)
+        self.weights = np.asarray(draws.class_weights, dtype=np.float32)
+        self.epoch = epoch
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.draws.beat) / self.settings.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, NDArray[np.float32]], NDArray, NDArray]:
+        drawn = self.order[index * self.settings.batch_size : (index + 1) * self.settings.batch_size]
+        beat, mix = self.draws.beat[drawn], self.draws.mix[drawn]
+        signals, rhythm = self.beats.signals[beat], self.beats.rhythm[beat]
+        if mix.any():
+            partner = self.draws.partner[drawn]
+            signals = signals + mix[:, None, None] * (self.beats.signals[partner] - signals)
+            rhythm = rhythm + mix[:, None] * (self.beats.rhythm[partner] - rhythm)
+        altered = self.draws.altered[drawn]
+        if altered.any():
+            rng = np.random.default_rng([self.settings.seed, self.epoch, index])
+            signals[altered] = self.augment(signals[altered], rng)
+        labels = self.beats.labels[beat]
+        return {"beat": signals, "rhythm": rhythm}, self.one_hot[labels], self.weights[labels]
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self.order = np.random.default_rng([self.settings.seed, self.epoch]).permutation(len(self.draws.beat))
+
+
+class Validation(keras.callbacks.Callback):
+    """Scores the validation beats after each epoch and adds ``val_*`` to the logs for the callbacks behind it."""
+
+    def __init__(self, beats: Beats) -> None:
+        super().__init__()
+        self.beats = beats
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = {} if logs is None else logs
+        probabilities = predict(self.model, self.beats.signals, self.beats.rhythm)
+        predicted = probabilities.argmax(axis=1)
+        truth = self.beats.labels
+        one_hot = np.eye(len(aami.CLASSES), dtype=np.float32)[truth]
+        logs["val_loss"] = float(keras.ops.mean(self.model.loss(one_hot, probabilities)))
+        logs["val_accuracy"] = float(np.mean(predicted == truth))
+        per_class = f1_score(truth, predicted, labels=SCORED, average=None, zero_division=0)
+        logs["val_macro_f1"] = float(per_class.mean())
+        logs.update({f"val_f1_{aami.CLASSES[label]}": float(f1) for label, f1 in zip(SCORED, per_class, strict=True)})
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the best weights, stops when nothing gets better, and saves what a killed fit needs to go on.
+
+    After each epoch the state of model and optimizer and the history are in ``folder``; a later fit of the very same
+    thing takes them up and ends with the very same weights as one that was never killed.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, patience: int) -> None:
+        super().__init__()
+        self.folder, self.fingerprint, self.patience = folder, fingerprint, patience
+        self.history: list[dict[str, float]] = []
+        self.best: list[NDArray] = []
+
+    @property
+    def best_epoch(self) -> int:
+        """Epoch of the highest validation score, the first of equals; -1 before the first."""
+        return max(range(len(self.history)), key=lambda e: self.history[e]["val_macro_f1"], default=-1)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the patience is used up."""
+        return len(self.history) - 1 - self.best_epoch >= self.patience
+
+    def restore(self, model: keras.Model) -> int:
+        """Take up an interrupted fit.
+
+        Returns
+        -------
+        int
+            The epoch to begin with.
+        """
+        path = self.folder / "fit.npz"
+        if not path.is_file():
+            return 0
+        with np.load(path, allow_pickle=False) as saved:
+            if str(saved["fingerprint"]) != self.fingerprint:
+                log.info("the interrupted fit in %s was of other data or settings; beginning anew", self.folder)
+                return 0
+            self.history = json.loads(str(saved["history"]))
+            self.best = [saved[f"best_{i}"] for i in range(len(model.weights))]
+            for i, variable in enumerate(_state(model)):
+                variable.assign(saved[f"state_{i}"])
+        log.info("going on after epoch %d of an interrupted fit", len(self.history))
+        return len(self.history)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.history.append({"epoch": epoch, **{name: float(value) for name, value in (logs or {}).items()}})
+        if self.best_epoch == epoch:
+            self.best = self.model.get_weights()
+        if self.finished:
+            self.model.stop_training = True
+        self._save()
+
+    def _save(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / "unfinished.npz"
+        np.savez(
+            unfinished,
+            fingerprint=self.fingerprint,
+            history=json.dumps(self.history),
+            **{f"best_{i}": weights for i, weights in enumerate(self.best)},
+            **{f"state_{i}": variable.numpy() for i, variable in enumerate(_state(self.model))},
+        )
+        unfinished.replace(self.folder / "fit.npz")
+
+
+class Progress(keras.callbacks.Callback):
+    """Logs one line an epoch, with the speed."""
+
+    def __init__(self, draws: int, epochs: int) -> None:
+        super().__init__()
+        self.draws, self.epochs = draws, epochs
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.begun = self.epoch_begun = time.perf_counter()
+        self.drawn = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch_begun = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        self.drawn += self.draws
+        speed = self.draws / (time.perf_counter() - self.epoch_begun)
+        scores = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_loss", "val_accuracy", "val_macro_f1"))
+        log.info("epoch %d/%d  %s  %.0f beats/s", epoch + 1, self.epochs, scores, speed)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.drawn:
+            speed = self.drawn / (time.perf_counter() - self.begun)
+            log.info("whole fit, graph building and validation included: %.0f beats/s", speed)
+
+
+def fit(
+    model: keras.Model,
+    train: Beats,
+    draws: Draws,
+    validation: Beats,
+    settings: Settings,
+    augment: Augment,
+    folder: Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> pd.DataFrame:
+    """Fit a network and leave it with the weights of its best epoch.
+
+    Adam with decoupled weight decay (Loshchilov & Hutter, ICLR 2019), a learning rate that falls along a cosine to
+    zero, and the focal loss of Lin et al., "Focal loss for dense object detection", ICCV 2017.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From :mod:`stages.nets.building`, built after :func:`make_deterministic`.
+    train : Beats
+    draws : Draws
+    validation : Beats
+        Beats that only the score after each epoch sees: it decides when to stop and which epoch is the best.
+    settings : Settings
+    augment : callable
+        Alters the signals of ``draws.altered``.
+    folder : Path
+        For checkpoints, removed when the fit is done.
+    callbacks : sequence of keras.callbacks.Callback
+        Called last, with the validation scores in the logs.
+
+    Returns
+    -------
+    DataFrame, one row an epoch
+        ``epoch`` from 0, ``loss``, ``val_loss``, ``val_accuracy``, ``val_macro_f1``, ``val_f1_<class>``, ``best``.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is no longer a number.
+    """
+    batches = DrawnBatches(train, draws, settings, augment)
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, len(batches) * settings.epochs)
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay),
+        keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=settings.focal_gamma),
+    )
+    model.optimizer.build(model.trainable_variables)
+    checkpoint = Checkpoint(folder, _fingerprint(model, train, draws, validation, settings), settings.patience)
+    first = checkpoint.restore(model)
+    batches = DrawnBatches(train, draws, settings, augment, first)
+    watchers = [Validation(validation), keras.callbacks.TerminateOnNaN(), checkpoint]
+    if first < settings.epochs and not checkpoint.finished:
+        model.fit(
+            batches,
+            initial_epoch=first,
+            epochs=settings.epochs,
+            callbacks=[*watchers, Progress(len(draws.beat), settings.epochs), *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
+    history = pd.DataFrame(checkpoint.history)
+    if history.empty or not np.isfinite(history["loss"]).all():
+        shutil.rmtree(folder, ignore_errors=True)
+        raise FloatingPointError("the loss is no longer a number; lower train.<model>.learning_rate")
+    model.set_weights(checkpoint.best)
+    shutil.rmtree(folder, ignore_errors=True)
+    return history.assign(best=history["epoch"] == checkpoint.best_epoch)
+
+
+def predict(model: keras.Model, signals: NDArray[np.float32], rhythm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the probabilities of the classes, shape (beats, classes)."""
+    return model.predict({"beat": signals, "rhythm": rhythm}, batch_size=PREDICT_BATCH, verbose=0)
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed every generator and make TensorFlow choose deterministic kernels: same machine, same weights."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    # `variables`, unlike `weights`, include the seed states of the dropout layers.
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _fingerprint(model: keras.Model, train: Beats, draws: Draws, validation: Beats, settings: Settings) -> str:
+    digest = hashlib.sha256(model.to_json().encode())
+    digest.update(json.dumps([asdict(settings), list(draws.class_weights)]).encode())
+    for beats in (train, validation):
+        for array in (beats.signals, beats.rhythm, beats.labels):
+            digest.update(np.ascontiguousarray(array).data)
+    for array in (draws.beat, draws.partner, draws.mix, draws.altered):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,101 @@
+"""A trained network and all that inference needs, in one ``.keras`` file.
+
+The scaler of the RR features is a layer of the network. What the network cannot say itself (window, class order,
+protocol, versions) is a JSON entry in the archive, which Keras passes over. Equal networks give equal bytes.
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.nets.fitting import predict
+
+ABOUT = "about.json"
+KERAS_METADATA = "metadata.json"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest date a ZIP archive can carry, given to every entry."""
+
+
+class ModelFileError(ValueError):
+    """A file is no classifier of this project; the message names it and what to do."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network ready for inference.
+
+    Attributes
+    ----------
+    model : keras.Model
+    about : dict
+        What was given to :func:`save_classifier`.
+    """
+
+    model: keras.Model
+    about: dict[str, Any]
+
+    def predict(self, signals: NDArray[np.float32], rhythm: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the probabilities of the classes, shape (beats, classes)."""
+        return predict(self.model, signals, rhythm)
+
+
+def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> None:
+    """Write a network without its optimizer; the file appears when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.keras``.
+    model : keras.Model
+    about : dict
+        Of JSON values: whatever inference needs beside the network.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bare = keras.models.clone_model(model)
+    bare.set_weights(model.get_weights())
+    saved = path.with_name(f".{path.stem}.saved.keras")
+    packed = path.with_name(f".{path.stem}.packed.keras")
+    try:
+        bare.save(saved)
+        with zipfile.ZipFile(saved) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+            for name in sorted(source.namelist()):
+                target.writestr(zipfile.ZipInfo(name, EPOCH), _timeless(name, source.read(name)), zipfile.ZIP_DEFLATED)
+            entry = json.dumps(about, indent=2, sort_keys=True)
+            target.writestr(zipfile.ZipInfo(ABOUT, EPOCH), entry, zipfile.ZIP_DEFLATED)
+        packed.replace(path)
+    finally:
+        saved.unlink(missing_ok=True)
+        packed.unlink(missing_ok=True)
+
+
+def load_classifier(path: Path) -> Classifier:
+    """Read a network and what was saved with it; no code of the file is run (Keras safe mode).
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, is no archive or was not written by :func:`save_classifier`.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path} is missing; run `dvc repro` or `dvc pull`")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            about = json.loads(archive.read(ABOUT))
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+        raise ModelFileError(f"{path} is no classifier of this pipeline ({error}); train it again") from error
+    return Classifier(keras.saving.load_model(path, compile=False, safe_mode=True), about)
+
+
+def _timeless(name: str, content: bytes) -> bytes:
+    """Take the date out of Keras's own metadata."""
+    if name != KERAS_METADATA:
+        return content
+    metadata = json.loads(content)
+    metadata.pop("date_saved")
+    return json.dumps(metadata, sort_keys=True).encode()

@@ -1,0 +1,10 @@
+"""Where the stages keep things, relative to the top folder of the project; dvc.yaml names the same places."""
+
+from pathlib import Path
+
+RAW = Path("data/raw")
+BEATS = Path("data/beats")
+BALANCED = Path("data/balanced")
+PREDICTIONS = Path("data/predictions")
+MODELS = Path("models")
+METRICS = Path("metrics")

@@ -1,0 +1,367 @@
+"""Figures of scores and beats, each drawn from arrays or tables and returned as a matplotlib ``Figure``.
+
+Every figure takes a ``title``, which has to name the protocol, so that no picture of a patient-mixed split can pass
+for one of new patients. Nothing here touches pyplot's state. Colours are those of Okabe & Ito, "Color Universal
+Design" (2008), which the colour-blind tell apart.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, MultipleLocator
+from numpy.typing import ArrayLike, NDArray
+
+from stages.ecg.aami import CLASS_NAMES, CLASS_OF_SYMBOL, CLASSES
+
+COLOURS = {"N": "#999999", "S": "#0072B2", "V": "#D55E00", "F": "#009E73", "Q": "#CC79A7"}
+"""Colour of each class in every figure: grey for the normal mass, a strong hue for each rare class."""
+
+MARKERS = {"N": ".", "S": "o", "V": "^", "F": "s", "Q": "x"}
+GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#F0E442")
+"""Colours of the models or folds that stand side by side, in order of appearance."""
+
+METRIC_NAMES = {"ppv": "precision (+P)", "se": "recall (Se)", "f1": "F1"}
+DPI = 110
+LONGEST_RR_S = 2.5
+
+
+def save_png(figure: Figure, path: Path | str) -> None:
+    """Write a figure as PNG: the same figure always gives the same bytes, and a file is either whole or absent.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path or str
+        Folders on the way are made.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        # Matplotlib would note its version, which differs between machines.
+        figure.savefig(partial, format="png", dpi=DPI, metadata={"Software": None})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
+    """Confusion matrix: counts and percents of the true class, shaded by the percents.
+
+    Parameters
+    ----------
+    confusion : DataFrame of int, shape (5, 5)
+        Rows true, columns predicted, as :func:`stages.scores.plain.confusion` returns it.
+    title : str
+    """
+    figure, (axes,) = _figure(title, (6.0, 5.2), grid=None)
+    counts = confusion.to_numpy()
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{counts[row, column]:,}" + (f"\n{100 * share:.1f} %" if totals[row, 0] else "")
+        _cell_text(axes, row, column, text, dark=share > 0.55)
+    axes.set_xticks(range(counts.shape[1]), list(confusion.columns))
+    axes.set_yticks(
+        range(len(counts)), [f"{name}\n({n:,})" for name, n in zip(confusion.index, totals[:, 0], strict=True)]
+    )
+    axes.set(xlabel="predicted class", ylabel="true class (beats)")
+    _bare(axes)
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    return figure
+
+
+def roc_figure(points: pd.DataFrame, title: str) -> Figure:
+    """ROC curve of each class against the rest.
+
+    Parameters
+    ----------
+    points : DataFrame
+        As :func:`stages.scores.curves.roc_points` returns it.
+    title : str
+    """
+    figure, (axes,) = _figure(title, (5.6, 5.2))
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":", label="chance")
+    _class_curves(axes, points, "false_positive_rate", "true_positive_rate", "lower right")
+    axes.set(xlabel="false positive rate (1 − specificity)", ylabel="true positive rate (Se)")
+    return figure
+
+
+def pr_figure(points: pd.DataFrame, title: str) -> Figure:
+    """Precision-recall curve of each class against the rest.
+
+    Parameters
+    ----------
+    points : DataFrame
+        As :func:`stages.scores.curves.pr_points` returns it.
+    title : str
+    """
+    figure, (axes,) = _figure(title, (5.6, 5.2))
+    _class_curves(axes, points, "recall", "precision", "lower left")
+    axes.set(xlabel="recall (Se)", ylabel="precision (+P)")
+    return figure
+
+
+def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
+    """Loss and scores of every epoch, training solid and validation dashed.
+
+    Parameters
+    ----------
+    history : DataFrame
+        Column ``epoch`` and one per quantity; ``val_`` marks those of the validation fold, ``loss`` ends the name
+        of a loss. A learning rate is not drawn.
+    title : str
+    """
+    drawn = [name for name in history.columns if name not in ("epoch", "learning_rate", "lr")]
+    losses = [name for name in drawn if name.endswith("loss")]
+    panels = {"loss": losses, "score (0 to 1)": [name for name in drawn if name not in losses]}
+    panels = {label: names for label, names in panels.items() if names}
+    figure, all_axes = _figure(title, (4.6 * len(panels), 3.8), columns=len(panels))
+    for axes, (label, names) in zip(all_axes, panels.items(), strict=True):
+        quantities = list(dict.fromkeys(name.removeprefix("val_") for name in names))
+        for name in names:
+            validates, quantity = name.startswith("val_"), name.removeprefix("val_")
+            axes.plot(
+                history["epoch"],
+                history[name],
+                color=GROUP_COLOURS[quantities.index(quantity) % len(GROUP_COLOURS)],
+                linestyle="--" if validates else "-",
+                marker="." if len(history) <= 30 else None,
+                label=f"{quantity.replace('_', ' ')}, {'validation' if validates else 'training'}",
+            )
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if label != "loss":
+            axes.set_ylim(0, 1.02)
+        axes.legend(frameon=False)
+    return figure
+
+
+def record_heatmap(record_table: pd.DataFrame, title: str) -> Figure:
+    """Sensitivity and positive predictivity for S, V and F of every record, a dash where undefined.
+
+    Parameters
+    ----------
+    record_table : DataFrame
+        As :func:`stages.scores.plain.record_table` returns it.
+    title : str
+    """
+    columns = [(name, score) for name in ("S", "V", "F") for score in ("se", "ppv")]
+    values = record_table[[f"{name}_{score}" for name, score in columns]].to_numpy(dtype=float)
+    figure, (axes,) = _figure(title, (7.2, 1.5 + 0.26 * len(values)), grid=None)
+    axes.set_facecolor("0.93")
+    image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        name, score = columns[column]
+        beats = f" of {record_table[f'{name}_support'].iloc[row]:,}" if score == "se" else ""
+        text = "–" if np.isnan(value) else f"{value:.2f}{beats}"
+        _cell_text(axes, row, column, text, dark=value < 0.5)
+    axes.set_xticks(range(len(columns)), [f"{name} {'Se' if score == 'se' else '+P'}" for name, score in columns])
+    axes.set_yticks(range(len(values)), record_table["record"])
+    axes.set(ylabel="record", xlabel="sensitivity (of so many beats) and positive predictivity")
+    _bare(axes)
+    figure.colorbar(image, ax=axes, label="fraction", pad=0.02)
+    return figure
+
+
+def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
+    """Precision, recall and F1 of each class, models side by side.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``model``, ``class``, ``metric`` (``ppv``, ``se`` or ``f1``), ``value`` (NaN where undefined).
+    title : str
+    """
+    figure, all_axes = _figure(title, (13.0, 3.9), columns=len(METRIC_NAMES), sharey=True, grid="y")
+    for axes, (metric, label) in zip(all_axes, METRIC_NAMES.items(), strict=True):
+        _grouped_bars(axes, table[table["metric"] == metric], "model", "value", "{:.2f}", floor=0.0)
+        axes.set(xlabel="class", ylabel=label, ylim=(0, 1.15), yticks=np.linspace(0, 1, 6))
+        axes.tick_params(labelleft=True)
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    return figure
+
+
+def class_count_figure(table: pd.DataFrame, title: str) -> Figure:
+    """Beats of each class in each fold, on a logarithmic scale.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``fold``, ``class``, ``beats``.
+    title : str
+    """
+    figure, (axes,) = _figure(title, (8.0, 4.2), grid="y")
+    axes.set_yscale("log")
+    _grouped_bars(axes, table, "fold", "beats", "{:,.0f}", floor=0.5)
+    axes.set(xlabel="class", ylabel="beats (log scale)", ylim=(0.5, 8 * max(table["beats"].max(), 1)))
+    axes.set_xticks(
+        axes.get_xticks(), [f"{text.get_text()}\n{CLASS_NAMES[text.get_text()]}" for text in axes.get_xticklabels()]
+    )
+    axes.tick_params(axis="x", labelsize=8)
+    axes.legend(frameon=False, ncols=table["fold"].nunique(), loc="upper right")
+    return figure
+
+
+def beats_figure(
+    means: ArrayLike, spreads: ArrayLike, times_s: ArrayLike, classes: Sequence[str], title: str, unit: str = "mV"
+) -> Figure:
+    """Mean beat of each class, with one standard deviation to either side.
+
+    Parameters
+    ----------
+    means, spreads : array_like of float, shape (classes, samples)
+        In ``unit``.
+    times_s : array_like of float, shape (samples,)
+        Seconds from the annotated fiducial.
+    classes : sequence of str
+    title, unit : str
+    """
+    times = np.asarray(times_s)
+    figure, all_axes = _figure(title, (2.6 * len(classes), 3.2), columns=len(classes), sharey=True)
+    for axes, name, mean, spread in zip(all_axes, classes, np.asarray(means), np.asarray(spreads), strict=True):
+        axes.fill_between(times, mean - spread, mean + spread, color=COLOURS[name], alpha=0.25, linewidth=0)
+        axes.plot(times, mean, color=COLOURS[name])
+        axes.axvline(0, color="0.6", linewidth=0.8, linestyle=":")
+        axes.set_title(f"{name}: {CLASS_NAMES[name]}", fontsize=8)
+        axes.margins(x=0)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    figure.supxlabel("time from the fiducial (s)", fontsize=10)
+    all_axes[0].set_ylabel(f"amplitude ({unit}), mean ± sd")
+    return figure
+
+
+def rhythm_strip(
+    times_s: ArrayLike, signal_mv: ArrayLike, beat_times_s: ArrayLike, symbols: Sequence[str], title: str
+) -> Figure:
+    """A stretch of one lead with the symbol of every beat, on the 0.2 s by 0.5 mV grid of ECG paper.
+
+    Parameters
+    ----------
+    times_s, signal_mv : array_like of float, shape (samples,)
+    beat_times_s : array_like of float, shape (beats,)
+    symbols : sequence of str, length beats
+        WFDB symbols or class letters.
+    title : str
+    """
+    figure, (axes,) = _figure(title, (12.0, 2.9), grid=None)
+    times, signal = np.asarray(times_s), np.asarray(signal_mv)
+    axes.plot(times, signal, color="black", linewidth=0.8)
+    top = signal.max() + 0.25
+    for time, symbol in zip(np.asarray(beat_times_s), symbols, strict=True):
+        colour = COLOURS.get(CLASS_OF_SYMBOL.get(symbol, ""), "black")
+        shown = "0.35" if colour == COLOURS["N"] else colour
+        axes.text(time, top, symbol, color=shown, ha="center", va="center", fontweight="bold")
+    axes.set(xlabel="time (s)", ylabel="amplitude (mV)", xlim=(times[0], times[-1]), ylim=(None, top + 0.25))
+    axes.xaxis.set_major_locator(MultipleLocator(1))
+    axes.xaxis.set_minor_locator(MultipleLocator(0.2))
+    axes.yaxis.set_major_locator(MultipleLocator(0.5))
+    axes.grid(which="both", color="#f3c6c6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure
+
+
+def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, title: str) -> Figure:
+    """RR interval before against after each beat, the rarest classes on top.
+
+    Parameters
+    ----------
+    rr_pre_s, rr_post_s : array_like of float, shape (beats,)
+        In seconds.
+    labels : array_like of int, shape (beats,)
+        Positions in ``CLASSES``.
+    title : str
+    """
+    pre, post, positions = np.asarray(rr_pre_s), np.asarray(rr_post_s), np.asarray(labels)
+    figure, (axes,) = _figure(title, (6.0, 5.4))
+    counts = np.bincount(positions, minlength=len(CLASSES))
+    for position in np.argsort(-counts, kind="stable"):
+        name, of_class = CLASSES[position], positions == position
+        if of_class.any():
+            style = {"s": 9, "linewidths": 0.8 if name == "Q" else 0, "alpha": 0.35 if name == "N" else 0.7}
+            label = f"{name} ({counts[position]:,})"
+            axes.scatter(pre[of_class], post[of_class], color=COLOURS[name], marker=MARKERS[name], label=label, **style)
+    beyond = int(((pre > LONGEST_RR_S) | (post > LONGEST_RR_S)).sum())
+    note = f"{beyond:,} beats lie beyond {LONGEST_RR_S} s" if beyond else None
+    limits = (0, LONGEST_RR_S)
+    axes.set(
+        xlabel="RR interval before the beat (s)", ylabel="RR interval after the beat (s)", xlim=limits, ylim=limits
+    )
+    axes.set_aspect("equal")
+    legend = axes.legend(frameon=False, title=note, title_fontsize=8, markerscale=2)
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
+    return figure
+
+
+def _figure(
+    title: str, size: tuple[float, float], columns: int = 1, sharey: bool = False, grid: str | None = "both"
+) -> tuple[Figure, NDArray[np.object_]]:
+    """A titled row of axes in the style of the house."""
+    figure = Figure(figsize=size, layout="constrained")
+    all_axes = figure.subplots(1, columns, sharey=sharey, squeeze=False)[0]
+    for axes in all_axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        if grid:
+            axes.grid(axis=grid, color="0.9", linewidth=0.7)
+            axes.set_axisbelow(True)
+    figure.suptitle(title, fontsize=11, fontweight="bold")
+    return figure, all_axes
+
+
+def _bare(axes: Axes) -> None:
+    """Drop frame and tick marks, which a matrix of cells does without."""
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _cell_text(axes: Axes, row: int, column: int, text: str, dark: bool) -> None:
+    axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+
+
+def _class_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, legend: str) -> None:
+    for name in CLASSES:
+        curve = points[points["class"] == name]
+        if len(curve):
+            axes.plot(curve[x], curve[y], color=COLOURS[name], linewidth=1.6, label=name)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.set_aspect("equal")
+    axes.legend(frameon=False, loc=legend, title="class against the rest")
+
+
+def _grouped_bars(axes: Axes, table: pd.DataFrame, group: str, value: str, text: str, floor: float) -> None:
+    """Bars of ``value`` per class, one colour a group, each with its value above it and a dash where undefined."""
+    groups = list(dict.fromkeys(table[group]))
+    classes = [name for name in CLASSES if name in set(table["class"])]
+    wide = table.pivot_table(index="class", columns=group, values=value, dropna=False).reindex(classes, columns=groups)
+    width = 0.8 / max(len(groups), 1)
+    for position, name in enumerate(groups):
+        x = np.arange(len(classes)) + (position - (len(groups) - 1) / 2) * width
+        heights = wide[name].to_numpy(dtype=float)
+        axes.bar(
+            x, np.nan_to_num(heights), width * 0.92, color=GROUP_COLOURS[position % len(GROUP_COLOURS)], label=name
+        )
+        for centre, height in zip(x, heights, strict=True):
+            label, base = ("–", floor) if np.isnan(height) else (text.format(height), max(height, floor))
+            axes.annotate(
+                label,
+                (centre, base),
+                (0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=7,
+                rotation=90,
+            )
+    axes.set_xticks(range(len(classes)), classes)

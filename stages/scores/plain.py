@@ -1,0 +1,206 @@
+"""Scores that count every test beat alike: accuracy, sensitivity, positive predictivity, F1.
+
+Labels are integer arrays of positions in :data:`stages.ecg.aami.CLASSES` (N S V F Q), one a beat.
+A ratio with nothing below the line is undefined, not zero: it is ``None`` in a dictionary (``null`` in JSON)
+and NaN in a table.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import precision_recall_fscore_support
+
+from stages.ecg.aami import CLASSES
+
+POSITIONS = range(len(CLASSES))
+ECTOPIC = ("S", "V", "F")
+"""The classes that a per-record table follows; N is what accuracy already shows, and DS1 and DS2 have next to no Q."""
+
+
+def checked_labels(truth: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return both label arrays as integers, after making sure that they name the same number of known classes.
+
+    Parameters
+    ----------
+    truth, predicted : array_like of int, shape (n,)
+        Positions in ``CLASSES``.
+
+    Returns
+    -------
+    truth, predicted : ndarray of intp, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in length, are not one-dimensional, or hold anything but positions in ``CLASSES``.
+    """
+    arrays = []
+    for name, labels in (("truth", np.asarray(truth)), ("predicted", np.asarray(predicted))):
+        if labels.ndim != 1:
+            raise ValueError(f"{name} has shape {labels.shape}; expected one label a beat, shape (n,)")
+        if labels.size and not np.isin(labels, POSITIONS).all():
+            unknown = sorted(set(labels.tolist()) - set(POSITIONS))
+            raise ValueError(f"{name} holds labels {unknown[:5]}; expected positions 0 to {POSITIONS[-1]} in {CLASSES}")
+        arrays.append(labels.astype(np.intp))
+    if len(arrays[0]) != len(arrays[1]):
+        raise ValueError(
+            f"{len(arrays[0])} true labels but {len(arrays[1])} predicted ones; expected one of each a beat"
+        )
+    return arrays[0], arrays[1]
+
+
+def confusion(truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
+    """Count the beats of every pair of true and predicted class.
+
+    Parameters
+    ----------
+    truth, predicted : array_like of int, shape (n,)
+        Positions in ``CLASSES``.
+
+    Returns
+    -------
+    DataFrame of int, shape (5, 5)
+        Rows are the true classes (index ``actual``), columns the predicted ones (``predicted``), in ``CLASSES`` order.
+
+    Raises
+    ------
+    ValueError
+        See :func:`checked_labels`.
+    """
+    truth, predicted = checked_labels(truth, predicted)
+    size = len(CLASSES)
+    counts = np.bincount(size * truth + predicted, minlength=size * size).reshape(size, size)
+    return pd.DataFrame(
+        counts, index=pd.Index(CLASSES, name="actual"), columns=pd.Index(CLASSES, name="predicted"), dtype="int64"
+    )
+
+
+def confusion_pairs(truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
+    """Name the true and the predicted class of every beat, as DVC's ``confusion`` plot template reads them.
+
+    Returns
+    -------
+    DataFrame of str, shape (n, 2)
+        Columns ``actual`` and ``predicted``; one row a beat, for the template does its own counting.
+
+    Raises
+    ------
+    ValueError
+        See :func:`checked_labels`.
+    """
+    truth, predicted = checked_labels(truth, predicted)
+    names = np.array(CLASSES)
+    return pd.DataFrame({"actual": names[truth], "predicted": names[predicted]})
+
+
+def plain_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
+    """Score a classifier on all test beats.
+
+    Accuracy is the fraction of the beats that got their own class. It is not the mean of the one-vs-rest accuracies
+    of the classes, which counts every true negative of every class and so flatters.
+
+    A macro F1 is the unweighted mean of the F1 of its classes, each computed on all beats, Q among them; a class that
+    is neither present nor predicted has no F1 and counts as 0, as in scikit-learn with ``zero_division=0``. So
+    ``macro_f1`` stays below 1 on a test set without Q beats, whatever is predicted.
+
+    Parameters
+    ----------
+    truth, predicted : array_like of int, shape (n,)
+        Positions in ``CLASSES``.
+
+    Returns
+    -------
+    dict
+        ``n_test``, ``accuracy``, ``macro_f1_nsvf`` (over N S V F), ``macro_f1`` (over all five classes) and
+        ``per_class``: for each class ``se`` (sensitivity, recall; ``None`` for a class without beats), ``ppv``
+        (positive predictivity, precision; ``None`` for a class never predicted), ``f1`` (``None`` where both
+        hold, 0 for a class that is present or predicted but never hit) and ``support`` (its true beats).
+
+    Raises
+    ------
+    ValueError
+        If there are no beats, or see :func:`checked_labels`.
+    """
+    truth, predicted = checked_labels(truth, predicted)
+    if not len(truth):
+        raise ValueError("no test beats to score; expected at least one")
+    ppv, se, f1, support = precision_recall_fscore_support(truth, predicted, labels=POSITIONS, zero_division=np.nan)
+    f1_or_zero = np.nan_to_num(f1, nan=0.0)
+    return {
+        "n_test": len(truth),
+        "accuracy": float(np.mean(truth == predicted)),
+        "macro_f1_nsvf": float(f1_or_zero[[CLASSES.index(name) for name in "NSVF"]].mean()),
+        "macro_f1": float(f1_or_zero.mean()),
+        "per_class": {
+            name: {
+                "se": none_if_nan(se[position]),
+                "ppv": none_if_nan(ppv[position]),
+                "f1": none_if_nan(f1[position]),
+                "support": int(support[position]),
+            }
+            for position, name in enumerate(CLASSES)
+        },
+    }
+
+
+def none_if_nan(value: float) -> float | None:
+    """Turn NaN, which JSON lacks, into ``None``, and any other number into a plain ``float``."""
+    return None if np.isnan(value) else float(value)
+
+
+def majority_baseline(truth: ArrayLike) -> float:
+    """Accuracy of calling every beat N, which a classifier has to beat (0.890 on DS2).
+
+    Parameters
+    ----------
+    truth : array_like of int, shape (n,)
+        Positions in ``CLASSES``.
+
+    Raises
+    ------
+    ValueError
+        If there are no beats, or see :func:`checked_labels`.
+    """
+    return plain_scores(truth, np.full(np.shape(truth), CLASSES.index("N")))["accuracy"]
+
+
+def record_table(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
+    """Score every record by itself, for one record can make or break a pooled score.
+
+    Parameters
+    ----------
+    records : array_like of str, shape (n,)
+        The record each beat comes from.
+    truth, predicted : array_like of int, shape (n,)
+        Positions in ``CLASSES``.
+
+    Returns
+    -------
+    DataFrame
+        One row a record, sorted by name: ``record``, ``beats``, ``accuracy`` and, for each class of S V F,
+        ``<class>_support``, ``<class>_se``, ``<class>_ppv`` and ``<class>_f1``; NaN where a ratio is undefined.
+
+    Raises
+    ------
+    ValueError
+        If there are no beats, ``records`` has another length, or see :func:`checked_labels`.
+    """
+    truth, predicted = checked_labels(truth, predicted)
+    records = np.asarray(records)
+    if records.shape != truth.shape:
+        raise ValueError(f"records has shape {records.shape}; expected {truth.shape}, one record name a beat")
+    rows = []
+    for record in np.unique(records):
+        of_record = records == record
+        scores = plain_scores(truth[of_record], predicted[of_record])
+        row = {"record": str(record), "beats": scores["n_test"], "accuracy": scores["accuracy"]}
+        for name in ECTOPIC:
+            values = scores["per_class"][name]
+            row |= {f"{name}_{score}": values[score] for score in ("support", "se", "ppv", "f1")}
+        rows.append(row)
+    if not rows:
+        raise ValueError("no test beats to score; expected at least one")
+    ratios = [f"{name}_{score}" for name in ECTOPIC for score in ("se", "ppv", "f1")]
+    return pd.DataFrame(rows).astype(dict.fromkeys(ratios, "float64"))
