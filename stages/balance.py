@@ -51,7 +51,7 @@ def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, me
     metrics.mkdir(parents=True, exist_ok=True)
     report = {"protocol": folds.label(protocol, beats.about.synthetic), "beats": counts.to_dict(orient="index")}
     (metrics / "folds.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    tidy = counts.rename_axis("fold").reset_index().melt(id_vars="fold", var_name="class", value_name="beats")
+    tidy = counts.reset_index().melt(id_vars="fold", var_name="class", value_name="beats")
     tidy.to_csv(metrics / "folds.csv", index=False)
     figures.save_png(figures.class_count_figure(tidy, report["protocol"]), metrics / "folds.png")
     log.info("%s\n%s", report["protocol"], counts)
@@ -99,7 +99,7 @@ def write_draws(train: Path, settings: Balance) -> None:
 def count_classes(table: pd.DataFrame, fold_of_beat: pd.Series) -> pd.DataFrame:
     """Count the beats of each class (columns) in each fold (rows)."""
     counts = pd.crosstab(fold_of_beat, table["aami"])
-    return counts.reindex(index=folds.FOLDS, columns=aami.CLASSES, fill_value=0)
+    return counts.reindex(index=folds.FOLDS, columns=aami.CLASSES, fill_value=0).rename_axis("fold")
 
 
 def _chunks(beats: BeatSet, chosen: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:

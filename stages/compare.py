@@ -3,6 +3,7 @@
 ``data/predictions/`` in; ``metrics/compare.json``, ``metrics/compare/<protocol>.csv`` and figures out.
 """
 
+import argparse
 import json
 import logging
 import sys
@@ -19,13 +20,15 @@ from stages.scores import ec57, figures, plain
 ENSEMBLE = "ensemble"
 HEADLINES = ("accuracy", "macro_f1_nsvf", "macro_f1")
 
-log = logging.getLogger(__name__)
-
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--show", action="store_true", help="print the headline figures of an earlier run and end")
     try:
-        compare(load_params().evaluate.start_s)
+        if not parser.parse_args().show:
+            compare(load_params().evaluate.start_s)
+        print(headlines(json.loads((METRICS / "compare.json").read_text(encoding="utf-8"))))
     except (ParamsError, FileNotFoundError, ValueError) as error:
         sys.exit(f"compare: {error}")
 
@@ -43,7 +46,6 @@ def compare(start_s: float) -> None:
         table = per_class_table(scored)
         table.round(6).to_csv(folder / f"{protocol}.csv", index=False)
         figures.save_png(figures.comparison_figure(table, label), folder / f"{protocol}.png")
-        log.info("%s\n%s", label, headline_table(scored))
     report["delta_of_protocols"] = {
         name: {key: report["intra_patient"][name][key] - report["inter_patient"][name][key] for key in HEADLINES}
         for name in (*MODELS, ENSEMBLE)
@@ -100,13 +102,19 @@ def per_class_table(scored: dict[str, dict]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"value": float})
 
 
-def headline_table(scored: dict[str, dict]) -> str:
-    """Lay the headline figures out for reading."""
-    rows = {
-        name: {key: scores[key] for key in HEADLINES} | {f"F1 {c}": scores["per_class"][c]["f1"] for c in aami.CLASSES}
-        for name, scores in scored.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").to_string(float_format="{:.4f}".format)
+def headlines(report: dict[str, dict]) -> str:
+    """Lay the headline figures of a report out for reading."""
+    parts = []
+    for protocol in PROTOCOLS:
+        scored = {name: report[protocol][name] for name in (*MODELS, ENSEMBLE)}
+        rows = {
+            name: {key: scores[key] for key in HEADLINES}
+            | {f"F1 {c}": scores["per_class"][c]["f1"] for c in aami.CLASSES}
+            for name, scores in scored.items()
+        }
+        table = pd.DataFrame.from_dict(rows, orient="index").to_string(float_format="{:.4f}".format)
+        parts.append(f"{report[protocol]['protocol']}\n{table}")
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

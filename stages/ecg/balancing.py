@@ -16,9 +16,6 @@ from stages.ecg import aami
 
 Method = Literal["none", "class_weight", "undersample", "oversample", "smote", "augment"]
 
-IQR_OF_NORMAL = 1.349
-"""Interquartile range of a normal distribution of unit variance."""
-
 
 def draw_beats(
     labels: NDArray[np.integer],
@@ -136,10 +133,10 @@ def robust_scale(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], N
     Returns
     -------
     center, scale : ndarray, shape (features,)
-        ``scale`` is the interquartile range divided by that of a unit normal distribution, 1 where it would be 0.
+        ``scale`` is the interquartile range divided by that of a unit normal distribution, never 0.
     """
-    scaler = RobustScaler().fit(features.astype(np.float64))
-    return scaler.center_, np.where(scaler.scale_ == 1.0, 1.0, scaler.scale_ / IQR_OF_NORMAL)
+    scaler = RobustScaler(unit_variance=True).fit(features.astype(np.float64))
+    return scaler.center_, scaler.scale_
 
 
 def augment_beats(

@@ -308,7 +308,8 @@ def predict(model: keras.Model, signals: NDArray[np.float32], rhythm: NDArray[np
 
 
 def make_deterministic(seed: int) -> None:
-    """Seed every generator and make TensorFlow choose deterministic kernels: same machine, same weights."""
+    """Begin afresh: reset names, seed every generator, choose deterministic kernels. Same machine, same weights."""
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 

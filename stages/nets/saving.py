@@ -57,7 +57,7 @@ def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> No
         Of JSON values: whatever inference needs beside the network.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    bare = keras.models.clone_model(model)
+    bare = keras.Model.from_config(model.get_config())  # a clone would be compiled like the model
     bare.set_weights(model.get_weights())
     saved = path.with_name(f".{path.stem}.saved.keras")
     packed = path.with_name(f".{path.stem}.packed.keras")

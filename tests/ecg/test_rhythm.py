@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.ecg.rhythm import LOCAL_BEATS, RR_FEATURES, rr_intervals
+
+
+def test_premature_beat_with_a_pause():
+    rr = rr_intervals(np.array([0, 360, 720, 900, 1440, 1800]), fs=360)
+    assert rr["rr_pre_s"].tolist() == [1.0, 1.0, 1.0, 0.5, 1.5, 1.0]
+    assert rr["rr_post_s"].tolist() == [1.0, 1.0, 0.5, 1.5, 1.0, 1.0]
+    assert rr.loc[3, "rr_pre_minus_mean"] == pytest.approx(-0.5)
+    assert rr.loc[3, "rr_post_minus_mean"] == pytest.approx(0.5)
+    assert rr.loc[3, "rr_pre_over_post"] == pytest.approx(1 / 3)
+
+
+def test_the_ends_take_the_mean_and_say_so():
+    rr = rr_intervals(np.array([0, 100, 300]), fs=100)
+    assert rr["rr_pre_s"].iloc[0] == rr["rr_post_s"].iloc[-1] == 1.5
+    assert rr["rr_imputed"].tolist() == [True, False, True]
+
+
+def test_local_mean_looks_back_ten_intervals():
+    samples = np.concatenate([[0], np.cumsum([100] * 20 + [200])])
+    rr = rr_intervals(samples, fs=100)
+    assert rr["rr_local_s"].iloc[-1] == pytest.approx((9 * 1.0 + 2.0) / LOCAL_BEATS)
+
+
+def test_a_lone_beat_has_no_interval():
+    with pytest.raises(ValueError, match="at least 2 beats, got 1"):
+        rr_intervals(np.array([10]), fs=360)
+
+
+@given(st.lists(st.integers(1, 2000), min_size=1, max_size=200), st.sampled_from([128, 250, 360]))
+def test_intervals_fit_together(gaps, fs):
+    samples = np.concatenate([[0], np.cumsum(gaps)])
+    rr = rr_intervals(samples, fs)
+    np.testing.assert_allclose(rr["rr_pre_s"].iloc[1:], rr["rr_post_s"].iloc[:-1].to_numpy())
+    assert rr["rr_mean_s"].iloc[0] == pytest.approx(samples[-1] / fs / len(gaps))
+    assert np.isfinite(rr[list(RR_FEATURES)]).all(axis=None)
+
+
+@given(st.lists(st.integers(50, 900), min_size=3, max_size=60))
+def test_features_do_not_depend_on_the_sampling_rate(gaps):
+    samples = np.concatenate([[0], np.cumsum(gaps)])
+    slow, fast = rr_intervals(samples, 180), rr_intervals(samples * 2, 360)
+    np.testing.assert_allclose(slow[list(RR_FEATURES)], fast[list(RR_FEATURES)])

@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+
+from stages.nets.building import Inputs, build_cnn, build_rnn
+
+INPUTS = Inputs((198, 2), [0.1, 0.2, 1.0, 0.0], [0.05, 0.06, 0.1, 0.02])
+CNN = {"layer_1_size": 8, "layer_2_size": 8, "layer_3_size": 8, "layer_FC_size": 16, "dropout_rate": 0.3}
+RNN = {
+    "layer_type": "gru",
+    "bidirectional": True,
+    "units": 8,
+    "layers": 1,
+    "frame": 11,
+    "layer_FC_size": 16,
+    "dropout_rate": 0.3,
+}
+
+VARIANTS = [
+    (build_cnn, CNN),
+    (build_cnn, {**CNN, "layer_2_size": 24, "layer_FC_size": 8}),
+    (build_rnn, RNN),
+    (build_rnn, {**RNN, "layer_type": "lstm", "bidirectional": False}),
+    (build_rnn, {**RNN, "layers": 2, "frame": 13}),  # 13 does not divide 198
+    (build_rnn, {**RNN, "frame": 4}),  # 50 steps: not unrolled
+]
+
+
+def beats(count=6, shape=(198, 2)):
+    rng = np.random.default_rng(0)
+    return {
+        "beat": rng.normal(size=(count, *shape)).astype(np.float32),
+        "rhythm": rng.normal([0.1, 0.2, 1, 0], [0.05, 0.06, 0.1, 0.02], (count, 4)).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize(("build", "sizes"), VARIANTS)
+def test_gives_probabilities_of_five_classes(build, sizes):
+    probabilities = build(INPUTS, **sizes).predict(beats(), verbose=0)
+    assert probabilities.shape == (6, 5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("build", "sizes"), VARIANTS[:3])
+def test_sees_both_the_beat_and_its_rhythm(build, sizes):
+    keras.utils.set_random_seed(1)
+    model = build(INPUTS, **sizes)
+    plain = model.predict(beats(), verbose=0)
+    for name in ("beat", "rhythm"):
+        changed = beats()
+        changed[name] = changed[name] + 1
+        assert np.abs(model.predict(changed, verbose=0) - plain).max() > 1e-4, name
+
+
+def test_the_kachuee_window_fits_both_networks():
+    inputs = Inputs((187, 1), INPUTS.center, INPUTS.scale)
+    for build, sizes in ((build_cnn, CNN), (build_rnn, RNN)):
+        assert build(inputs, **sizes).predict(beats(shape=(187, 1)), verbose=0).shape == (6, 5)
+
+
+def test_the_scaler_is_inside_the_network():
+    model = build_cnn(INPUTS, **CNN)
+    layer = next(layer for layer in model.layers if isinstance(layer, keras.layers.Normalization))
+    scaled = np.asarray(layer(np.array([INPUTS.center, np.add(INPUTS.center, INPUTS.scale)], dtype=np.float32)))
+    np.testing.assert_allclose(scaled, [[0] * 4, [1] * 4], atol=1e-4)

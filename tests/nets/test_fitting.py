@@ -1,0 +1,157 @@
+import keras
+import numpy as np
+import pytest
+
+from stages.nets.building import Inputs, build_cnn
+from stages.nets.fitting import Beats, DrawnBatches, Draws, Settings, Validation, fit, make_deterministic
+
+SETTINGS = Settings(
+    seed=3, focal_gamma=2.0, weight_decay=1e-3, patience=10, learning_rate=3e-3, batch_size=32, epochs=4
+)
+
+
+def toy_beats(count, seed):
+    """Bumps whose width tells the class; N S V F in unequal numbers."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice([0, 0, 0, 0, 1, 2, 2, 3], count).astype(np.int8)
+    width = np.array([3, 6, 12, 24, 1])[labels][:, None]
+    signals = np.exp(-(((np.arange(60) - 30) / width) ** 2)) + rng.normal(0, 0.02, (count, 60))
+    return Beats(signals[:, :, None].astype(np.float32), rng.normal(size=(count, 2)).astype(np.float32), labels)
+
+
+def plain_draws(count):
+    rows = np.arange(count, dtype=np.int32)
+    return Draws(rows, rows, np.zeros(count, np.float32), np.zeros(count, bool), [1.0] * 5)
+
+
+def unchanged(signals, _):
+    return signals
+
+
+def small_network():
+    make_deterministic(SETTINGS.seed)
+    return build_cnn(Inputs((60, 1), [0.0, 0.0], [1.0, 1.0]), 8, 8, 8, 16, 0.3)
+
+
+def run(folder, callbacks=(), settings=SETTINGS, train=None):
+    train = toy_beats(400, 1) if train is None else train
+    model = small_network()
+    history = fit(model, train, plain_draws(400), toy_beats(200, 2), settings, unchanged, folder, callbacks)
+    return model, history
+
+
+class Killed(Exception):
+    pass
+
+
+def killer(epoch_to_die):
+    def die(epoch, logs):
+        if epoch == epoch_to_die:
+            raise Killed
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=die)
+
+
+def test_learns_and_reports(tmp_path):
+    model, history = run(tmp_path / "fit")
+    assert history["loss"].iloc[-1] < 0.75 * history["loss"].iloc[0]
+    assert history["val_accuracy"].iloc[-1] > 0.55  # always N scores 0.5
+    assert history["epoch"].tolist() == [0, 1, 2, 3]
+    assert history["best"].sum() == 1
+    assert {"val_loss", "val_accuracy", "val_macro_f1", "val_f1_S"} <= set(history.columns)
+    assert not (tmp_path / "fit").exists()
+
+
+def test_the_best_epoch_is_kept(tmp_path):
+    model, history = run(tmp_path / "fit")
+    validation = Validation(toy_beats(200, 2))
+    validation.set_model(model)
+    logs = {}
+    validation.on_epoch_end(0, logs)
+    assert logs["val_macro_f1"] == pytest.approx(history["val_macro_f1"].max())
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    first, _ = run(tmp_path / "a")
+    second, _ = run(tmp_path / "b")
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(tmp_path):
+    whole, history = run(tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", [killer(1)])
+    seen = []
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    resumed, again = run(tmp_path / "killed", [watcher])
+    assert seen == [2, 3]
+    assert again.equals(history)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("what", ["settings", "data"])
+def test_a_checkpoint_of_something_else_is_not_taken_up(tmp_path, what):
+    with pytest.raises(Killed):
+        run(tmp_path / "fit", [killer(1)])
+    seen = []
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    if what == "settings":
+        run(tmp_path / "fit", [watcher], settings=Settings(**{**SETTINGS.__dict__, "learning_rate": 1e-3}))
+    else:
+        run(tmp_path / "fit", [watcher], train=toy_beats(400, 9))
+    assert seen == [0, 1, 2, 3]
+
+
+def test_stops_when_nothing_gets_better(tmp_path):
+    settings = Settings(**{**SETTINGS.__dict__, "learning_rate": 1e-6, "patience": 2, "epochs": 30})
+    _, history = run(tmp_path / "fit", settings=settings)
+    assert len(history) == history.loc[history["best"], "epoch"].item() + 1 + 2
+
+
+def test_a_loss_that_is_no_number_is_an_error(tmp_path):
+    settings = Settings(**{**SETTINGS.__dict__, "learning_rate": 1e30})
+    with pytest.raises(FloatingPointError, match="lower train"):
+        run(tmp_path / "fit", settings=settings)
+    assert not (tmp_path / "fit").exists()
+
+
+def test_every_draw_comes_once_an_epoch_in_a_new_order():
+    beats, draws = toy_beats(100, 1), plain_draws(100)
+    batches = DrawnBatches(beats, draws, SETTINGS, unchanged)
+    first = np.concatenate([batches[i][0]["beat"] for i in range(len(batches))])
+    batches.on_epoch_end()
+    second = np.concatenate([batches[i][0]["beat"] for i in range(len(batches))])
+    assert sorted(beat.tobytes() for beat in first) == sorted(beat.tobytes() for beat in beats.signals)
+    assert sorted(beat.tobytes() for beat in second) == sorted(beat.tobytes() for beat in beats.signals)
+    assert not np.array_equal(first, second)
+
+
+def test_mixed_draws_lie_between_the_beats():
+    beats = toy_beats(2, 1)
+    draws = Draws(
+        np.array([0], np.int32), np.array([1], np.int32), np.array([0.25], np.float32), np.zeros(1, bool), [1.0] * 5
+    )
+    inputs, _, _ = DrawnBatches(beats, draws, SETTINGS, unchanged)[0]
+    np.testing.assert_allclose(inputs["beat"][0], 0.75 * beats.signals[0] + 0.25 * beats.signals[1], rtol=1e-5)
+    np.testing.assert_allclose(inputs["rhythm"][0], 0.75 * beats.rhythm[0] + 0.25 * beats.rhythm[1], rtol=1e-5)
+
+
+def test_only_altered_draws_are_augmented_and_the_beats_stay_as_they_are():
+    beats = toy_beats(10, 1)
+    kept = beats.signals.copy()
+    rows = np.arange(10, dtype=np.int32)
+    draws = Draws(rows, rows, np.zeros(10, np.float32), rows >= 5, [1.0] * 5)
+    batches = DrawnBatches(beats, draws, SETTINGS, lambda signals, rng: signals + 100)
+    inputs, _, _ = batches[0]
+    assert ((inputs["beat"].max(axis=(1, 2)) > 50) == (batches.order >= 5)).all()
+    np.testing.assert_array_equal(beats.signals, kept)
+
+
+def test_class_weights_reach_the_loss():
+    beats = toy_beats(50, 1)
+    draws = Draws(*[getattr(plain_draws(50), name) for name in ("beat", "partner", "mix", "altered")], [1, 2, 3, 4, 5])
+    batches = DrawnBatches(beats, draws, SETTINGS, unchanged)
+    _, one_hot, weights = batches[0]
+    np.testing.assert_array_equal(weights, one_hot.argmax(axis=1) + 1)

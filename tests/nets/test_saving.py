@@ -1,0 +1,85 @@
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from stages.nets.building import Inputs, build_cnn, build_rnn
+from stages.nets.saving import ModelFileError, load_classifier, save_classifier
+
+INPUTS = Inputs((198, 2), [0.0] * 4, [1.0] * 4)
+ABOUT = {"classes": list("NSVFQ"), "protocol": "inter_patient", "trained_on": {"fmt": {"fs_hz": 360}}}
+
+
+def networks():
+    keras.utils.set_random_seed(4)
+    return {
+        "cnn": build_cnn(INPUTS, 16, 32, 64, 32, 0.3),
+        "rnn": build_rnn(INPUTS, "gru", True, 48, 1, 11, 32, 0.3),
+    }
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn"])
+def test_a_loaded_network_scores_the_same_to_the_bit(tmp_path, name):
+    rng = np.random.default_rng(0)
+    signals, rhythm = rng.normal(size=(50, 198, 2)).astype("f4"), rng.normal(size=(50, 4)).astype("f4")
+    model = networks()[name]
+    model.compile("adam", "categorical_crossentropy")
+    model.fit({"beat": signals, "rhythm": rhythm}, np.eye(5)[rng.integers(0, 5, 50)], verbose=0)
+    save_classifier(tmp_path / "m.keras", model, ABOUT)
+    loaded = load_classifier(tmp_path / "m.keras")
+    expected = model.predict({"beat": signals, "rhythm": rhythm}, verbose=0, batch_size=4096)
+    np.testing.assert_array_equal(loaded.predict(signals, rhythm), expected)
+    assert loaded.about == ABOUT
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn"])
+def test_a_file_is_small_and_without_optimizer(tmp_path, name):
+    model = networks()[name]
+    model.compile("adam", "categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    save_classifier(tmp_path / "m.keras", model, ABOUT)
+    assert (tmp_path / "m.keras").stat().st_size < 1_000_000
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        assert b"adam" not in archive.read("config.json")
+        weights = archive.read("model.weights.h5")
+    assert len(weights) < 4 * model.count_params() + 100_000  # float32, once
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_equal_networks_give_equal_bytes(tmp_path):
+    model = networks()["cnn"]
+    for name in ("a", "b"):
+        save_classifier(tmp_path / f"{name}.keras", model, ABOUT)
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+
+
+def test_plain_keras_reads_the_file_too(tmp_path):
+    save_classifier(tmp_path / "m.keras", networks()["cnn"], ABOUT)
+    assert keras.saving.load_model(tmp_path / "m.keras").name == "cnn"
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ModelFileError, match=r"m.keras is missing; run `dvc repro` or `dvc pull`"):
+        load_classifier(tmp_path / "m.keras")
+
+
+def test_a_file_that_is_no_archive(tmp_path):
+    (tmp_path / "m.keras").write_bytes(b"nonsense")
+    with pytest.raises(ModelFileError, match="no classifier of this pipeline"):
+        load_classifier(tmp_path / "m.keras")
+
+
+def test_a_network_that_was_saved_without_its_description(tmp_path):
+    networks()["cnn"].save(tmp_path / "m.keras")
+    with pytest.raises(ModelFileError, match="about.json"):
+        load_classifier(tmp_path / "m.keras")
+
+
+def test_code_in_a_file_is_refused(tmp_path):
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
+    network.save(tmp_path / "plain.keras")
+    with zipfile.ZipFile(tmp_path / "plain.keras", "a") as archive:
+        archive.writestr("about.json", "{}")
+    with pytest.raises(ValueError, match="unsafe"):
+        load_classifier(tmp_path / "plain.keras")
