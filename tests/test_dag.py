@@ -1,0 +1,115 @@
+"""What dvc.yaml itself proves, and the directions of imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.params import MODELS, PROTOCOLS
+
+DAG = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
+SCORING = {"evaluate", "compare"}
+
+
+def entries(stage, key):
+    """Paths under deps, outs, metrics or plots, whatever their form."""
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in DAG[stage].get(key, [])]
+
+
+def upstream(stage):
+    """All that a stage stands on, through every stage that makes a dependency of it."""
+    made_by = {out: name for name in DAG for key in ("outs", "metrics", "plots") for out in entries(name, key)}
+    found, waiting = set(), [stage]
+    while waiting:
+        for dep in entries(waiting.pop(), "deps"):
+            if dep in found:
+                continue
+            found.add(dep)
+            waiting += [name for out, name in made_by.items() if out == dep]
+    return found
+
+
+def test_no_training_stage_depends_on_the_test_fold():
+    for stage in set(DAG) - SCORING:
+        direct = entries(stage, "deps")
+        assert not [dep for dep in direct if dep.rstrip("/").endswith("/test") or dep == "data/balanced"], stage
+    assert any(dep.endswith("/test") for dep in entries("evaluate", "deps"))
+
+
+def test_nothing_that_was_scored_flows_back_into_training():
+    scored = {out for stage in SCORING for key in ("outs", "metrics", "plots") for out in entries(stage, key)}
+    for stage in set(DAG) - SCORING:
+        assert not upstream(stage) & scored, stage
+
+
+def test_training_does_not_even_import_the_scoring_stage():
+    source = Path("stages/train.py").read_text()
+    assert "test" not in {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+
+
+def test_every_stage_is_described_and_run_as_a_module():
+    for name, stage in DAG.items():
+        assert stage["desc"]
+        assert stage["cmd"].startswith(f"python -m stages.{name}")
+
+
+def test_every_stage_depends_on_its_own_code_and_parameters():
+    for name in DAG:
+        assert f"stages/{name}.py" in entries(name, "deps")
+        assert DAG[name]["params"]
+
+
+def test_the_matrix_is_protocols_by_models():
+    for name in ("train", "evaluate"):
+        assert DAG[name]["matrix"] == {"protocol": list(PROTOCOLS), "model": list(MODELS)}
+    assert DAG["balance"]["matrix"] == {"protocol": list(PROTOCOLS)}
+
+
+def test_scores_and_figures_are_in_git_and_data_and_models_in_the_cache():
+    for name, stage in DAG.items():
+        for key in ("metrics", "plots"):
+            for entry in stage.get(key, []):
+                assert next(iter(entry.values()))["cache"] is False, (name, entry)
+        assert all(isinstance(out, str) for out in stage.get("outs", [])), name
+
+
+def modules():
+    return sorted(Path("stages").rglob("*.py"))
+
+
+def imported(path):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_imports_point_one_way(path):
+    nouns = {"ecg", "nets", "scores"}
+    room = path.parts[1] if path.parts[1] in nouns else None
+    stages = {f"stages.{name}" for name in DAG}
+    for module in imported(path):
+        if room:
+            parts = module.split(".")
+            others = parts[0] == "stages" and len(parts) > 1 and parts[1] != room
+            assert not others or module.startswith("stages.ecg.aami") or module == "stages.ecg", (path, module)
+        assert module not in stages, f"{path} imports the stage {module}"
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if len(path.parts) > 2], ids=str)
+def test_nouns_read_no_parameters_no_environment_and_no_working_directory(path):
+    source = path.read_text()
+    for forbidden in ("params.yaml\"", "os.environ", "getenv", "Path.cwd", "load_params"):
+        assert forbidden not in source, forbidden
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_no_pickle(path):
+    source = path.read_text()
+    assert "allow_pickle=True" not in source
+    assert "pickle" not in set(imported(path))

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.params import ParamsError, load_params
+
+PARAMS = yaml.safe_load(Path("params.yaml").read_text())
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Load a copy of params.yaml in which one key, given by its path, has another value."""
+
+    def load(path, value):
+        params = yaml.safe_load(yaml.safe_dump(PARAMS))
+        *sections, key = path.split(".")
+        section = params
+        for name in sections:
+            section = section[name]
+        section[key] = value
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        return load_params(tmp_path / "params.yaml")
+
+    return load
+
+
+def test_the_committed_parameters_are_valid():
+    params = load_params()
+    assert params.train.cnn.epochs >= 1
+    assert params.extract.beat_format.shape == (198, 2)
+
+
+def test_a_typo_is_named_with_the_right_key(changed):
+    with pytest.raises(ParamsError, match=r"train.cnn.droput_rate: unknown key; did you mean train.cnn.dropout_rate\?"):
+        changed("train.cnn.droput_rate", 0.2)
+
+
+def test_a_misspelt_section_is_named(changed):
+    with pytest.raises(ParamsError, match=r"evaluatee: unknown key; did you mean evaluate\?"):
+        changed("evaluatee", {})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("train.cnn.dropout_rate", 1.5),
+        ("train.cnn.epochs", 0),
+        ("train.cnn.epochs", 2.5),
+        ("train.rnn.layer_type", "transformer"),
+        ("balance.method", "magic"),
+        ("extract.fs_hz", "fast"),
+        ("extract.leads", []),
+        ("download.database", "mitbd"),
+        ("train.seed", -1),
+    ],
+)
+def test_a_value_out_of_range_is_named_and_shown(changed, path, value):
+    with pytest.raises(ParamsError) as caught:
+        changed(path, value)
+    assert f"{path}: " in str(caught.value)
+    assert f"found {value!r}" in str(caught.value)
+
+
+def test_several_problems_are_told_at_once(tmp_path):
+    (tmp_path / "params.yaml").write_text("download: {}\n")
+    with pytest.raises(ParamsError, match=r"(?s)download.source: missing.*train: missing"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("records", [["100"], [], "all"])
+def test_validation_records_come_from_ds1(changed, records):
+    if records == "all":
+        from stages.ecg.databases import MITDB
+
+        records = list(MITDB.ds1)
+    with pytest.raises(ParamsError, match=r"validation.mitdb: expected some, not all, of the DS1 records 101 .*230"):
+        changed("balance.validation.mitdb", records)
+
+
+def test_synthetic_data_cannot_pass_for_another_source(changed):
+    with pytest.raises(ParamsError, match="database synthetic needs source synthetic"):
+        changed("download.database", "synthetic")
+
+
+def test_missing_or_broken_file(tmp_path):
+    with pytest.raises(ParamsError, match="is missing; run from the top folder"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [")
+    with pytest.raises(ParamsError, match="no valid YAML"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- a")
+    with pytest.raises(ParamsError, match="holds list"):
+        load_params(tmp_path / "params.yaml")
