@@ -145,7 +145,7 @@ class Evaluate(Section):
 
 
 class Tracking(Section):
-    mode: Literal["auto", "online", "offline", "off"]
+    mode: Literal["auto", "online", "offline", "disabled"]
     project: Annotated[str, Field(min_length=1, max_length=128)]
 
 

@@ -27,7 +27,7 @@ def resolve_mode(settings: Tracking) -> str:
     ``WANDB_API_KEY`` or in the netrc file, else offline.
     """
     if settings.mode != "auto":
-        return "disabled" if settings.mode == "off" else settings.mode
+        return settings.mode
     if os.environ.get("WANDB_MODE"):
         return os.environ["WANDB_MODE"]
     host = os.environ.get("WANDB_BASE_URL", DEFAULT_HOST)
