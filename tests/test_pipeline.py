@@ -1,0 +1,164 @@
+"""The real DAG in a temporary clone: on a tiny synthetic database, and on the real records where a mirror is given."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path.cwd()
+BIN = Path(sys.executable).parent
+
+TINY = (
+    "download.source=synthetic",
+    "download.minutes=1.5",
+    "evaluate.start_s=30",
+    "tracking.mode=disabled",
+    *(f"train.{model}.epochs=2" for model in ("cnn", "rnn")),
+)
+
+TOLERANCE = {"accuracy": 0.02, "macro_f1_nsvf": 0.08, "macro_f1": 0.08}
+"""How far another kind of machine may be from the committed scores: about three standard deviations over seeds."""
+
+
+def clone(folder: Path) -> Path:
+    """Copy the files of the working tree that Git does not ignore, and commit them there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    for arguments in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-q", "-m", "Copy the working tree")):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    return folder
+
+
+def dvc(folder: Path, *arguments: str, **environment: str) -> str:
+    """Run a DVC command and return what it printed; a failure shows all of it."""
+    done = subprocess.run(
+        [BIN / "dvc", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment},
+    )
+    assert done.returncode == 0, f"dvc {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def set_params(folder: Path, *settings: str) -> None:
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    for setting in settings:
+        key, value = setting.split("=")
+        *sections, last = key.split(".")
+        section = params
+        for name in sections:
+            section = section[name]
+        section[last] = yaml.safe_load(value)
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory) -> Path:
+    """A clone in which the whole DAG has run on a tiny SYNTHETIC database."""
+    folder = clone(tmp_path_factory.mktemp("clone"))
+    set_params(folder, *TINY)
+    dvc(folder, "repro", "--quiet")
+    return folder
+
+
+@pytest.mark.slow
+def test_every_metric_is_there_and_labelled(rebuilt):
+    for protocol in ("inter_patient", "intra_patient"):
+        for model in ("cnn", "rnn"):
+            scores = json.loads((rebuilt / "metrics" / protocol / f"{model}.json").read_text())
+            assert "SYNTHETIC" in scores["protocol"]
+            assert 0 < scores["accuracy"] <= 1
+            assert set(scores["per_class"]) == set("NSVFQ")
+            assert {"se", "ppv", "f1", "support"} <= set(scores["per_class"]["V"])
+            assert {"se", "ppv", "fpr"} <= set(scores["ec57"]["gross"]["veb"]) & set(scores["ec57"]["gross"]["sveb"])
+            assert scores["n_test"] == sum(c["support"] for c in scores["per_class"].values())
+            assert {"macro_f1", "macro_f1_nsvf"} <= set(scores)
+    report = json.loads((rebuilt / "metrics" / "compare.json").read_text())
+    for protocol in ("inter_patient", "intra_patient"):
+        assert {"cnn", "rnn", "ensemble", "delta"} <= set(report[protocol])
+        assert "SYNTHETIC" in report[protocol]["protocol"]
+
+
+@pytest.mark.slow
+def test_the_model_carries_all_that_inference_needs(rebuilt):
+    from stages.nets.saving import load_classifier
+
+    for path in rebuilt.glob("models/*/*.keras"):
+        about = load_classifier(path).about
+        assert about["classes"] == list("NSVFQ")
+        assert about["trained_on"]["fmt"]["fs_hz"] == 360
+        assert about["trained_on"]["synthetic"]
+        assert path.stat().st_size < 1_000_000
+
+
+@pytest.mark.slow
+def test_nothing_is_left_to_do(rebuilt):
+    assert "up to date" in dvc(rebuilt, "status")
+    assert "up to date" in dvc(rebuilt, "repro")
+
+
+@pytest.mark.slow
+def test_a_hyperparameter_of_one_network_touches_that_network_only(rebuilt):
+    kept = (rebuilt / "params.yaml").read_text()
+    set_params(rebuilt, "train.cnn.learning_rate=0.0005")
+    changed = json.loads(dvc(rebuilt, "status", "--json"))
+    (rebuilt / "params.yaml").write_text(kept)
+    assert set(changed) == {"train@inter_patient-cnn", "train@intra_patient-cnn"}
+
+
+@pytest.mark.slow
+def test_comparing_commits(rebuilt):
+    shown = dvc(rebuilt, "metrics", "diff", "HEAD", "--json")
+    assert "metrics/inter_patient/cnn.json" in shown
+    dvc(rebuilt, "plots", "diff", "HEAD", "-o", "plots", "-q")
+    assert (rebuilt / "plots" / "index.html").stat().st_size > 10_000
+    assert "accuracy" in dvc(rebuilt, "exp", "show", "--csv")
+
+
+@pytest.mark.slow
+def test_a_typo_in_the_parameters_stops_the_run(rebuilt):
+    kept = (rebuilt / "params.yaml").read_text()
+    (rebuilt / "params.yaml").write_text(kept.replace("strip_s", "strips_s"))
+    run = subprocess.run(
+        [sys.executable, "-m", "stages.explore"], cwd=rebuilt, capture_output=True, text=True, check=False
+    )
+    (rebuilt / "params.yaml").write_text(kept)
+    assert run.returncode == 1
+    assert "explore.strips_s: unknown key; did you mean explore.strip_s?" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.mirror
+def test_the_committed_scores_can_be_had_again_from_nothing(tmp_path, mirror):
+    folder = clone(tmp_path)
+    name = Path("metrics/inter_patient/cnn.json")
+    committed = json.loads(name.read_text())
+    report = Path("metrics/inter_patient/cnn/training.json")
+    trained_on = json.loads(report.read_text())["machine"]
+    dvc(folder, "repro", "evaluate@inter_patient-cnn", MITDB_MIRROR=mirror)
+    again = json.loads((folder / name).read_text())
+    if json.loads((folder / report).read_text())["machine"] == trained_on:
+        assert again == committed
+    else:
+        for key, tolerance in TOLERANCE.items():
+            assert again[key] == pytest.approx(committed[key], abs=tolerance), key
+        assert again["n_test"] == committed["n_test"] == 49712
