@@ -49,12 +49,13 @@ def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, me
     write_draws(balanced / "train", settings)
     counts = count_classes(beats.table, fold_of_beat)
     metrics.mkdir(parents=True, exist_ok=True)
-    report = {"protocol": folds.label(protocol, beats.about.synthetic), "beats": counts.to_dict(orient="index")}
+    label = folds.label(protocol, beats.about.synthetic)
+    report = {"protocol": label, "beats": counts.to_dict(orient="index")}
     (metrics / "folds.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     tidy = counts.reset_index().melt(id_vars="fold", var_name="class", value_name="beats")
     tidy.to_csv(metrics / "folds.csv", index=False)
-    figures.save_png(figures.class_count_figure(tidy, report["protocol"]), metrics / "folds.png")
-    log.info("%s\n%s", report["protocol"], counts)
+    figures.save_png(figures.class_count_figure(tidy, label), metrics / "folds.png")
+    log.info("%s\n%s", label, counts)
 
 
 def assign_folds(beats: BeatSet, protocol: str, settings: Balance) -> pd.Series:

@@ -51,8 +51,11 @@ def evaluate(protocol: str, name: str, settings: Evaluate) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     predictions(beats, probabilities).to_parquet(path, index=False)
 
-    report = {"protocol": label, "database": f"{beats.about.database} {beats.about.version}"}
-    report |= scores(beats.table, beats.labels, probabilities, settings.start_s)
+    report = {
+        "protocol": label,
+        "database": f"{beats.about.database} {beats.about.version}",
+        **scores(beats.table, beats.labels, probabilities, settings.start_s),
+    }
     metrics = paths.METRICS / protocol
     metrics.mkdir(parents=True, exist_ok=True)
     (metrics / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -83,7 +83,8 @@ def verify_counts(counts: dict[str, NDArray[np.intp]], database: Database) -> No
         If a set of records differs.
     """
     for name, published in database.counts.items():
-        found = tuple(int(count) for count in sum(counts[record] for record in database.records_of(name)))
+        of_set = np.sum([counts[record] for record in database.records_of(name)], axis=0)
+        found = tuple(of_set.tolist())
         if found != published:
             raise RecordError(
                 f"{database.name} {database.version}, records {name}: expected {published} beats of the classes "

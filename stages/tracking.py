@@ -59,7 +59,7 @@ def tracked_run(settings: Tracking, name: str, group: str, config: dict[str, Any
         return
     import wandb
 
-    def begin(mode: str) -> "wandb.Run":
+    def begin(mode: Any) -> "wandb.Run":
         return wandb.init(
             project=settings.project,
             name=name,

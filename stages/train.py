@@ -107,9 +107,13 @@ def read_draws(path: Path, class_weights: dict[str, float]) -> Draws:
 
 def augment_of(beats: BeatSet, strength: dict[str, float]) -> Augment:
     """Bind the strengths of the augmentation, with the shift in samples of these beats."""
-    shift = strength["shift_s"] * beats.about.fmt.rate_hz
-    others = {name: strength[name] for name in ("scale", "noise", "wander")}
-    return partial(augment_beats, shift=shift, **others)
+    return partial(
+        augment_beats,
+        shift=strength["shift_s"] * beats.about.fmt.rate_hz,
+        scale=strength["scale"],
+        noise=strength["noise"],
+        wander=strength["wander"],
+    )
 
 
 def about_model(protocol: str, name: str, beats: BeatSet) -> dict[str, object]:

@@ -104,7 +104,7 @@ def test_imports_point_one_way(path):
 @pytest.mark.parametrize("path", [path for path in modules() if len(path.parts) > 2], ids=str)
 def test_nouns_read_no_parameters_no_environment_and_no_working_directory(path):
     source = path.read_text()
-    for forbidden in ("params.yaml\"", "os.environ", "getenv", "Path.cwd", "load_params"):
+    for forbidden in ('params.yaml"', "os.environ", "getenv", "Path.cwd", "load_params"):
         assert forbidden not in source, forbidden
 
 

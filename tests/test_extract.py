@@ -39,7 +39,7 @@ def test_beats_come_in_the_order_of_the_records(tmp_path, raw, beat_format):
 def test_a_damaged_record_is_named_and_leaves_no_beats(tmp_path, raw, beat_format):
     path = raw / "synthetic" / "s05.dat"
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(RecordError, match="record s05: s05.dat"):
+    with pytest.raises(RecordError, match=r"record s05: s05\.dat"):
         extract(raw, tmp_path / "beats", SYNTHETIC, beat_format, workers=1)
     assert not (tmp_path / "beats").exists()
     assert not list(tmp_path.glob(".*unfinished"))

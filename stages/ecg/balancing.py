@@ -48,7 +48,8 @@ def draw_beats(
     """
     rows = [np.flatnonzero((labels == label) & usable) for label in range(len(aami.CLASSES))]
     target = round(ratio * max(len(of_class) for of_class in rows))
-    drawn, extra = [], []
+    drawn: list[NDArray[np.intp]] = []
+    extra: list[NDArray[np.bool_]] = []
     for of_class in rows:
         if method == "undersample" and len(of_class) > target:
             of_class = np.sort(rng.choice(of_class, target, replace=False))
@@ -169,9 +170,9 @@ def augment_beats(
     beats, samples, _ = signals.shape
     shifts = np.rint(rng.uniform(-shift, shift, beats)).astype(int)
     positions = (np.arange(samples) - shifts[:, None]).clip(0, samples - 1)
-    altered = np.take_along_axis(signals, positions[:, :, None], axis=1)
-    altered = altered * rng.normal(1.0, scale, (beats, 1, 1))
+    shifted = np.take_along_axis(signals, positions[:, :, None], axis=1)
+    factors = rng.normal(1.0, scale, (beats, 1, 1))
     phase = np.sin(np.pi * (np.arange(samples) / samples + rng.random((beats, 1))))
     drift = rng.normal(0.0, 1.0, (beats, 1)) * wander * phase
     hiss = rng.normal(0.0, 1.0, (beats, samples)) * noise
-    return (altered + (drift + hiss)[:, :, None]).astype(np.float32)
+    return (shifted * factors + (drift + hiss)[:, :, None]).astype(np.float32)

@@ -237,7 +237,7 @@ def kachuee_windows(
     return windows[:, :, None].astype(np.float32), np.stack([fiducials, fiducials + lengths], axis=1)
 
 
-def _touches(missing: NDArray[np.bool_], spans: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _touches(missing: NDArray[np.bool_], spans: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Tell which spans hold a missing sample."""
     count = np.concatenate([[0], np.cumsum(missing)])
     first, end = np.rint(spans.T).astype(np.int64).clip(0, len(missing))

@@ -88,7 +88,10 @@ def read_beats(folder: Path) -> BeatSet:
 
 def beat_format(fields: dict[str, Any]) -> BeatFormat:
     """Make a format of what JSON has kept of one."""
-    return BeatFormat(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    restored: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
+    return BeatFormat(**restored)
 
 
 def write_beats(folder: Path, about: About, parts: Iterable[tuple[NDArray[np.float32], pd.DataFrame]]) -> pd.DataFrame:

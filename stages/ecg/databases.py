@@ -57,8 +57,8 @@ MITDB = Database(
     name="mitdb",
     version="1.0.0",
     # de Chazal et al. 2004, table I; both folds have about the same mix of classes.
-    ds1=tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()),
-    ds2=tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()),
+    ds1=tuple(("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230").split()),
+    ds2=tuple(("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234").split()),
     # Paced records, which AAMI EC57 leaves out.
     left_out=tuple("102 104 107 217".split()),
     # MIT-BIH Arrhythmia Database Directory: 201 and 202 were taken from the same man.

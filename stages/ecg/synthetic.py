@@ -243,9 +243,7 @@ def draw_symbols(patient: Patient, seconds: float, rng: Generator) -> NDArray[np
     return symbols
 
 
-def draw_times(
-    patient: Patient, symbols: NDArray[np.str_], seconds: float, rng: Generator
-) -> NDArray[np.float64]:
+def draw_times(patient: Patient, symbols: NDArray[np.str_], seconds: float, rng: Generator) -> NDArray[np.float64]:
     """Draw the time of each main deflection, s: sinus rhythm that breathes and drifts, and what ``TIMINGS`` says."""
     nominal = np.arange(len(symbols)) * 60 / patient.bpm
     breath_hz, drift_hz = rng.uniform(0.2, 0.3), rng.uniform(0.01, 0.03)
@@ -327,9 +325,7 @@ def render(times: NDArray[np.float64], waves: NDArray[np.float64], length: int) 
     return np.stack([np.bincount(samples[inside], lead[inside], minlength=length) for lead in beats], axis=1)
 
 
-def draw_noise(
-    patient: Patient, noisy_s: NDArray[np.float64], length: int, rng: Generator
-) -> NDArray[np.float64]:
+def draw_noise(patient: Patient, noisy_s: NDArray[np.float64], length: int, rng: Generator) -> NDArray[np.float64]:
     """Draw baseline wander, mains hum and muscle noise, mV; the latter is threefold for ``NOISY_S`` from ``noisy_s`` on.
 
     Returns

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -195,13 +196,10 @@ class Checkpoint(keras.callbacks.Callback):
     def _save(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         unfinished = self.folder / "unfinished.npz"
-        np.savez(
-            unfinished,
-            fingerprint=self.fingerprint,
-            history=json.dumps(self.history),
-            **{f"best_{i}": weights for i, weights in enumerate(self.best)},
-            **{f"state_{i}": variable.numpy() for i, variable in enumerate(_state(self.model))},
-        )
+        arrays: dict[str, Any] = {"fingerprint": self.fingerprint, "history": json.dumps(self.history)}
+        arrays |= {f"best_{i}": weights for i, weights in enumerate(self.best)}
+        arrays |= {f"state_{i}": variable.numpy() for i, variable in enumerate(_state(self.model))}
+        np.savez(unfinished, **arrays)
         unfinished.replace(self.folder / "fit.npz")
 
 
@@ -322,9 +320,9 @@ def _state(model: keras.Model) -> list[keras.Variable]:
 def _fingerprint(model: keras.Model, train: Beats, draws: Draws, validation: Beats, settings: Settings) -> str:
     digest = hashlib.sha256(model.to_json().encode())
     digest.update(json.dumps([asdict(settings), list(draws.class_weights)]).encode())
+    arrays: list[NDArray] = [draws.beat, draws.partner, draws.mix, draws.altered]
     for beats in (train, validation):
-        for array in (beats.signals, beats.rhythm, beats.labels):
-            digest.update(np.ascontiguousarray(array).data)
-    for array in (draws.beat, draws.partner, draws.mix, draws.altered):
+        arrays += [beats.signals, beats.rhythm, beats.labels]
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -15,7 +15,7 @@ from stages.ecg.beats import (
     remove_baseline,
     resample,
 )
-from stages.ecg.recordings import Recording, RecordError
+from stages.ecg.recordings import RecordError, Recording
 
 FS = 360
 

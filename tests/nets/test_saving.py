@@ -72,7 +72,7 @@ def test_a_file_that_is_no_archive(tmp_path):
 
 def test_a_network_that_was_saved_without_its_description(tmp_path):
     networks()["cnn"].save(tmp_path / "m.keras")
-    with pytest.raises(ModelFileError, match="about.json"):
+    with pytest.raises(ModelFileError, match=r"about\.json"):
         load_classifier(tmp_path / "m.keras")
 
 
