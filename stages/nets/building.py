@@ -17,6 +17,11 @@ FIRST_STRIDE = 3
 NORM_MOMENTUM = 0.9
 """Of the moving averages of batch normalisation: a fit has few steps, and 0.99 would still lag after epochs."""
 
+RHYTHM_LAYERS = 2
+RHYTHM_UNITS = 16
+"""Dense layers of the branch that the RR features have to themselves. It meets the shape of the beat only in the last
+layer: mixed earlier, the network remembers how the few patients with many S beats look and hardly asks for timing."""
+
 UNROLL_STEPS = 32
 """Up to this many steps a recurrent layer is unrolled, which is faster on a CPU and exports to more runtimes."""
 
@@ -135,9 +140,11 @@ def _classify(
     dropout_rate: float,
     name: str,
 ) -> keras.Model:
-    scaled = keras.layers.Normalization(mean=list(inputs.center), variance=[s**2 for s in inputs.scale])(rhythm)
-    x = keras.layers.Concatenate()([x, scaled])
-    x = keras.layers.Dense(units, activation="relu")(x)
-    x = keras.layers.Dropout(dropout_rate)(x)
+    shape = keras.layers.Dense(units, activation="relu")(x)
+    shape = keras.layers.Dropout(dropout_rate)(shape)
+    timing = keras.layers.Normalization(mean=list(inputs.center), variance=[s**2 for s in inputs.scale])(rhythm)
+    for _ in range(RHYTHM_LAYERS):
+        timing = keras.layers.Dense(RHYTHM_UNITS, activation="relu")(timing)
+    x = keras.layers.Concatenate()([shape, timing])
     probabilities = keras.layers.Dense(len(aami.CLASSES), activation="softmax", name="probabilities")(x)
     return keras.Model({"beat": beat, "rhythm": rhythm}, probabilities, name=name)

@@ -10,15 +10,16 @@ def test_premature_beat_with_a_pause():
     rr = rr_intervals(np.array([0, 360, 720, 900, 1440, 1800]), fs=360)
     assert rr["rr_pre_s"].tolist() == [1.0, 1.0, 1.0, 0.5, 1.5, 1.0]
     assert rr["rr_post_s"].tolist() == [1.0, 1.0, 0.5, 1.5, 1.0, 1.0]
-    assert rr.loc[3, "rr_pre_minus_mean"] == pytest.approx(-0.5)
-    assert rr.loc[3, "rr_post_minus_mean"] == pytest.approx(0.5)
-    assert rr.loc[3, "rr_pre_over_post"] == pytest.approx(1 / 3)
+    assert rr.loc[3, "rr_pre"] == pytest.approx(np.log(0.5))
+    assert rr.loc[3, "rr_post"] == pytest.approx(np.log(1.5))
+    assert rr.loc[3, "rr_pre_over_post"] == pytest.approx(np.log(1 / 3))
+    assert rr.loc[3, "rr_pre_over_local"] == pytest.approx(np.log(0.5 / 0.875))
 
 
-def test_the_ends_take_the_mean_and_say_so():
-    rr = rr_intervals(np.array([0, 100, 300]), fs=100)
-    assert rr["rr_pre_s"].iloc[0] == rr["rr_post_s"].iloc[-1] == 1.5
-    assert rr["rr_imputed"].tolist() == [True, False, True]
+def test_the_ends_take_the_median_and_say_so():
+    rr = rr_intervals(np.array([0, 100, 300, 600]), fs=100)
+    assert rr["rr_pre_s"].iloc[0] == rr["rr_post_s"].iloc[-1] == 2.0
+    assert rr["rr_imputed"].tolist() == [True, False, False, True]
 
 
 def test_local_mean_looks_back_ten_intervals():
@@ -37,12 +38,23 @@ def test_intervals_fit_together(gaps, fs):
     samples = np.concatenate([[0], np.cumsum(gaps)])
     rr = rr_intervals(samples, fs)
     np.testing.assert_allclose(rr["rr_pre_s"].iloc[1:], rr["rr_post_s"].iloc[:-1].to_numpy())
-    assert rr["rr_mean_s"].iloc[0] == pytest.approx(samples[-1] / fs / len(gaps))
+    assert rr["rr_median_s"].iloc[0] == pytest.approx(np.median(gaps) / fs)
     assert np.isfinite(rr[list(RR_FEATURES)]).all(axis=None)
+
+
+def test_irregularity_tells_fibrillation_from_single_ectopic_beats():
+    rng = np.random.default_rng(0)
+    ectopic = np.array(([300] * 5 + [180, 420]) * 20)
+    fibrillating = rng.integers(180, 420, 140)
+    steady, chaotic = (
+        rr_intervals(np.concatenate([[0], np.cumsum(gaps)]), 360)["rr_irregularity"] for gaps in (ectopic, fibrillating)
+    )
+    assert steady[10:-10].max() < 0.05
+    assert chaotic[10:-10].min() > 0.1
 
 
 @given(st.lists(st.integers(50, 900), min_size=3, max_size=60))
 def test_features_do_not_depend_on_the_sampling_rate(gaps):
     samples = np.concatenate([[0], np.cumsum(gaps)])
     slow, fast = rr_intervals(samples, 180), rr_intervals(samples * 2, 360)
-    np.testing.assert_allclose(slow[list(RR_FEATURES)], fast[list(RR_FEATURES)])
+    np.testing.assert_allclose(slow[list(RR_FEATURES)], fast[list(RR_FEATURES)], atol=1e-12)
