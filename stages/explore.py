@@ -72,13 +72,13 @@ def count_classes(table: pd.DataFrame, database: Database) -> pd.DataFrame:
 
 
 def record_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Describe each record in a row: subject, lead, beats of each class, median RR interval, flagged beats."""
+    """Describe each record in a row: subject, lead, beats of each class, mean RR interval, flagged beats."""
     groups = table.groupby("record", sort=True)
     described = groups.agg(
         subject=("subject", "first"),
         lead=("lead", "first"),
         beats=("aami", "size"),
-        rr_median_s=("rr_median_s", "first"),
+        rr_mean_s=("rr_mean_s", "first"),
         edge=("edge", "sum"),
         invalid=("invalid", "sum"),
         flat=("flat", "sum"),

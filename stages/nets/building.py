@@ -54,7 +54,7 @@ def build_cnn(
     """Build a convolutional network of three blocks, each convolution, batch norm, ReLU, pooling and dropout.
 
     The windows are images one pixel wide, because TensorFlow's fast batch normalisation wants four axes. The RR
-    features join after the last block.
+    features have a branch of their own.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """ANSI/AAMI EC57 beat-by-beat scores of ectopic beats, as the WFDB program ``bxb`` computes them.
 
 A pair is written as ``bxb`` writes it: upper case is the true class, lower case the predicted one, so ``Nv`` is the
-number of normal beats called ventricular. The rules are those at the end of ``bxb.c`` (G. Moody, WFDB Software Package):
+number of normal beats called ventricular. The rules are those at the end of
+``bxb.c`` (G. Moody, WFDB Software Package):
 
 ====  ==  =================  ============  ===================
 kind  TP  FN                 FP            counted neither way

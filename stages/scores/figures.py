@@ -1,12 +1,13 @@
 """Figures of scores and beats, each drawn from arrays or tables and returned as a matplotlib ``Figure``.
 
-Every figure takes a ``title``, which has to name the protocol, so that no picture of a patient-mixed split can pass
-for one of new patients. Nothing here touches pyplot's state. Colours are those of Okabe & Ito, "Color Universal
+Every figure takes a ``title`` (str), which has to name the protocol, so that no picture of a patient-mixed split can
+pass for one of new patients. Nothing here touches pyplot's state. Colours are those of Okabe & Ito, "Color Universal
 Design" (2008), which the colour-blind tell apart.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#F0E442
 """Colours of the models or folds that stand side by side, in order of appearance."""
 
 METRIC_NAMES = {"ppv": "precision (+P)", "se": "recall (Se)", "f1": "F1"}
+DASH = "–"
 DPI = 110
 LONGEST_RR_S = 2.5
 
@@ -36,7 +38,7 @@ def save_png(figure: Figure, path: Path | str) -> None:
     ----------
     figure : Figure
     path : Path or str
-        Folders on the way are made.
+        Its folder is made if need be.
 
     Raises
     ------
@@ -55,14 +57,7 @@ def save_png(figure: Figure, path: Path | str) -> None:
 
 
 def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
-    """Confusion matrix: counts and percents of the true class, shaded by the percents.
-
-    Parameters
-    ----------
-    confusion : DataFrame of int, shape (5, 5)
-        Rows true, columns predicted, as :func:`stages.scores.plain.confusion` returns it.
-    title : str
-    """
+    """Counts and percents of each true class (row) of :func:`stages.scores.plain.confusion`, shaded by percents."""
     figure, (axes,) = _figure(title, (6.0, 5.2), grid=None)
     counts = confusion.to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
@@ -72,9 +67,8 @@ def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
         text = f"{counts[row, column]:,}" + (f"\n{100 * share:.1f} %" if totals[row, 0] else "")
         _cell_text(axes, row, column, text, dark=share > 0.55)
     axes.set_xticks(range(counts.shape[1]), list(confusion.columns))
-    axes.set_yticks(
-        range(len(counts)), [f"{name}\n({n:,})" for name, n in zip(confusion.index, totals[:, 0], strict=True)]
-    )
+    rows = [f"{name}\n({total:,})" for name, total in zip(confusion.index, totals[:, 0], strict=True)]
+    axes.set_yticks(range(len(rows)), rows)
     axes.set(xlabel="predicted class", ylabel="true class (beats)")
     _bare(axes)
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
@@ -82,32 +76,18 @@ def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
 
 
 def roc_figure(points: pd.DataFrame, title: str) -> Figure:
-    """ROC curve of each class against the rest.
-
-    Parameters
-    ----------
-    points : DataFrame
-        As :func:`stages.scores.curves.roc_points` returns it.
-    title : str
-    """
-    figure, (axes,) = _figure(title, (5.6, 5.2))
+    """ROC curve of each class against the rest; ``points`` as :func:`stages.scores.curves.roc_points` returns them."""
+    figure, (axes,) = _figure(title, (6.0, 5.2))
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":", label="chance")
-    _class_curves(axes, points, "false_positive_rate", "true_positive_rate", "lower right")
+    _class_curves(axes, points, "false_positive_rate", "true_positive_rate", "default")
     axes.set(xlabel="false positive rate (1 − specificity)", ylabel="true positive rate (Se)")
     return figure
 
 
 def pr_figure(points: pd.DataFrame, title: str) -> Figure:
-    """Precision-recall curve of each class against the rest.
-
-    Parameters
-    ----------
-    points : DataFrame
-        As :func:`stages.scores.curves.pr_points` returns it.
-    title : str
-    """
-    figure, (axes,) = _figure(title, (5.6, 5.2))
-    _class_curves(axes, points, "recall", "precision", "lower left")
+    """Precision over recall of each class; ``points`` as :func:`stages.scores.curves.pr_points` returns them."""
+    figure, (axes,) = _figure(title, (6.0, 5.2))
+    _class_curves(axes, points, "recall", "precision", "steps-pre")
     axes.set(xlabel="recall (Se)", ylabel="precision (+P)")
     return figure
 
@@ -120,7 +100,6 @@ def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
     history : DataFrame
         Column ``epoch`` and one per quantity; ``val_`` marks those of the validation fold, ``loss`` ends the name
         of a loss. A learning rate is not drawn.
-    title : str
     """
     drawn = [name for name in history.columns if name not in ("epoch", "learning_rate", "lr")]
     losses = [name for name in drawn if name.endswith("loss")]
@@ -130,15 +109,12 @@ def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
     for axes, (label, names) in zip(all_axes, panels.items(), strict=True):
         quantities = list(dict.fromkeys(name.removeprefix("val_") for name in names))
         for name in names:
-            validates, quantity = name.startswith("val_"), name.removeprefix("val_")
-            axes.plot(
-                history["epoch"],
-                history[name],
-                color=GROUP_COLOURS[quantities.index(quantity) % len(GROUP_COLOURS)],
-                linestyle="--" if validates else "-",
-                marker="." if len(history) <= 30 else None,
-                label=f"{quantity.replace('_', ' ')}, {'validation' if validates else 'training'}",
-            )
+            quantity, line, fold = name.removeprefix("val_"), "-", "training"
+            if name.startswith("val_"):
+                line, fold = "--", "validation"
+            colour = GROUP_COLOURS[quantities.index(quantity) % len(GROUP_COLOURS)]
+            label_of_line = f"{quantity.replace('_', ' ')}, {fold}"
+            axes.plot(history["epoch"], history[name], line, marker=".", color=colour, label=label_of_line)
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if label != "loss":
@@ -148,14 +124,7 @@ def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
 
 
 def record_heatmap(record_table: pd.DataFrame, title: str) -> Figure:
-    """Sensitivity and positive predictivity for S, V and F of every record, a dash where undefined.
-
-    Parameters
-    ----------
-    record_table : DataFrame
-        As :func:`stages.scores.plain.record_table` returns it.
-    title : str
-    """
+    """Se and +P for S, V and F of every row of :func:`stages.scores.plain.record_table`; a dash where undefined."""
     columns = [(name, score) for name in ("S", "V", "F") for score in ("se", "ppv")]
     values = record_table[[f"{name}_{score}" for name, score in columns]].to_numpy(dtype=float)
     figure, (axes,) = _figure(title, (7.2, 1.5 + 0.26 * len(values)), grid=None)
@@ -164,7 +133,7 @@ def record_heatmap(record_table: pd.DataFrame, title: str) -> Figure:
     for (row, column), value in np.ndenumerate(values):
         name, score = columns[column]
         beats = f" of {record_table[f'{name}_support'].iloc[row]:,}" if score == "se" else ""
-        text = "–" if np.isnan(value) else f"{value:.2f}{beats}"
+        text = DASH if np.isnan(value) else f"{value:.2f}{beats}"
         _cell_text(axes, row, column, text, dark=value < 0.5)
     axes.set_xticks(range(len(columns)), [f"{name} {'Se' if score == 'se' else '+P'}" for name, score in columns])
     axes.set_yticks(range(len(values)), record_table["record"])
@@ -177,40 +146,27 @@ def record_heatmap(record_table: pd.DataFrame, title: str) -> Figure:
 def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
     """Precision, recall and F1 of each class, models side by side.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``model``, ``class``, ``metric`` (``ppv``, ``se`` or ``f1``), ``value`` (NaN where undefined).
-    title : str
+    ``table`` has the columns ``model``, ``class``, ``metric`` (``ppv``, ``se``, ``f1``), ``value`` (NaN: undefined).
     """
     figure, all_axes = _figure(title, (13.0, 3.9), columns=len(METRIC_NAMES), sharey=True, grid="y")
     for axes, (metric, label) in zip(all_axes, METRIC_NAMES.items(), strict=True):
         _grouped_bars(axes, table[table["metric"] == metric], "model", "value", "{:.2f}", floor=0.0)
         axes.set(xlabel="class", ylabel=label, ylim=(0, 1.15), yticks=np.linspace(0, 1, 6))
         axes.tick_params(labelleft=True)
-    handles, labels = all_axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    _legend_below(figure, all_axes[0])
     return figure
 
 
 def class_count_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Beats of each class in each fold, on a logarithmic scale.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``fold``, ``class``, ``beats``.
-    title : str
-    """
+    """Beats of each class in each fold, on a log scale; ``table`` has the columns ``fold``, ``class``, ``beats``."""
     figure, (axes,) = _figure(title, (8.0, 4.2), grid="y")
     axes.set_yscale("log")
     _grouped_bars(axes, table, "fold", "beats", "{:,.0f}", floor=0.5)
-    axes.set(xlabel="class", ylabel="beats (log scale)", ylim=(0.5, 8 * max(table["beats"].max(), 1)))
-    axes.set_xticks(
-        axes.get_xticks(), [f"{text.get_text()}\n{CLASS_NAMES[text.get_text()]}" for text in axes.get_xticklabels()]
-    )
+    axes.set(xlabel="class", ylabel="beats (log scale)", ylim=(0.5, 5 * max(table["beats"].max(), 1)))
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    axes.set_xticks(range(len(names)), [f"{name}\n{fill(CLASS_NAMES[name], 18)}" for name in names])
     axes.tick_params(axis="x", labelsize=8)
-    axes.legend(frameon=False, ncols=table["fold"].nunique(), loc="upper right")
+    _legend_below(figure, axes)
     return figure
 
 
@@ -226,7 +182,7 @@ def beats_figure(
     times_s : array_like of float, shape (samples,)
         Seconds from the annotated fiducial.
     classes : sequence of str
-    title, unit : str
+    unit : str
     """
     times = np.asarray(times_s)
     figure, all_axes = _figure(title, (2.6 * len(classes), 3.2), columns=len(classes), sharey=True)
@@ -253,7 +209,6 @@ def rhythm_strip(
     beat_times_s : array_like of float, shape (beats,)
     symbols : sequence of str, length beats
         WFDB symbols or class letters.
-    title : str
     """
     figure, (axes,) = _figure(title, (12.0, 2.9), grid=None)
     times, signal = np.asarray(times_s), np.asarray(signal_mv)
@@ -281,7 +236,6 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
         In seconds.
     labels : array_like of int, shape (beats,)
         Positions in ``CLASSES``.
-    title : str
     """
     pre, post, positions = np.asarray(rr_pre_s), np.asarray(rr_post_s), np.asarray(labels)
     figure, (axes,) = _figure(title, (6.0, 5.4))
@@ -289,15 +243,13 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
     for position in np.argsort(-counts, kind="stable"):
         name, of_class = CLASSES[position], positions == position
         if of_class.any():
-            style = {"s": 9, "linewidths": 0.8 if name == "Q" else 0, "alpha": 0.35 if name == "N" else 0.7}
-            label = f"{name} ({counts[position]:,})"
-            axes.scatter(pre[of_class], post[of_class], color=COLOURS[name], marker=MARKERS[name], label=label, **style)
+            style = {"color": COLOURS[name], "marker": MARKERS[name], "label": f"{name} ({counts[position]:,})"}
+            line_width, alpha = 0.8 if name == "Q" else 0, 0.35 if name == "N" else 0.7
+            axes.scatter(pre[of_class], post[of_class], s=9, linewidths=line_width, alpha=alpha, **style)
     beyond = int(((pre > LONGEST_RR_S) | (post > LONGEST_RR_S)).sum())
     note = f"{beyond:,} beats lie beyond {LONGEST_RR_S} s" if beyond else None
-    limits = (0, LONGEST_RR_S)
-    axes.set(
-        xlabel="RR interval before the beat (s)", ylabel="RR interval after the beat (s)", xlim=limits, ylim=limits
-    )
+    axes.set(xlabel="RR interval before the beat (s)", ylabel="RR interval after the beat (s)")
+    axes.set(xlim=(0, LONGEST_RR_S), ylim=(0, LONGEST_RR_S))
     axes.set_aspect("equal")
     legend = axes.legend(frameon=False, title=note, title_fontsize=8, markerscale=2)
     for handle in legend.legend_handles:
@@ -320,6 +272,11 @@ def _figure(
     return figure, all_axes
 
 
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+
+
 def _bare(axes: Axes) -> None:
     """Drop frame and tick marks, which a matrix of cells does without."""
     axes.spines[:].set_visible(False)
@@ -330,38 +287,28 @@ def _cell_text(axes: Axes, row: int, column: int, text: str, dark: bool) -> None
     axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
 
 
-def _class_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, legend: str) -> None:
+def _class_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, drawstyle: str) -> None:
     for name in CLASSES:
         curve = points[points["class"] == name]
         if len(curve):
-            axes.plot(curve[x], curve[y], color=COLOURS[name], linewidth=1.6, label=name)
+            axes.plot(curve[x], curve[y], color=COLOURS[name], linewidth=1.6, drawstyle=drawstyle, label=name)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axes.set_aspect("equal")
-    axes.legend(frameon=False, loc=legend, title="class against the rest")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), title="class\nvs rest")
 
 
 def _grouped_bars(axes: Axes, table: pd.DataFrame, group: str, value: str, text: str, floor: float) -> None:
     """Bars of ``value`` per class, one colour a group, each with its value above it and a dash where undefined."""
     groups = list(dict.fromkeys(table[group]))
     classes = [name for name in CLASSES if name in set(table["class"])]
-    wide = table.pivot_table(index="class", columns=group, values=value, dropna=False).reindex(classes, columns=groups)
+    wide = table.pivot(index="class", columns=group, values=value).reindex(index=classes, columns=groups)
     width = 0.8 / max(len(groups), 1)
     for position, name in enumerate(groups):
         x = np.arange(len(classes)) + (position - (len(groups) - 1) / 2) * width
-        heights = wide[name].to_numpy(dtype=float)
-        axes.bar(
-            x, np.nan_to_num(heights), width * 0.92, color=GROUP_COLOURS[position % len(GROUP_COLOURS)], label=name
-        )
+        heights, colour = wide[name].to_numpy(dtype=float), GROUP_COLOURS[position % len(GROUP_COLOURS)]
+        axes.bar(x, np.nan_to_num(heights), width * 0.92, color=colour, label=name)
         for centre, height in zip(x, heights, strict=True):
-            label, base = ("–", floor) if np.isnan(height) else (text.format(height), max(height, floor))
-            axes.annotate(
-                label,
-                (centre, base),
-                (0, 2),
-                textcoords="offset points",
-                ha="center",
-                va="bottom",
-                fontsize=7,
-                rotation=90,
-            )
+            known = not np.isnan(height)
+            label, base, turn = (f" {text.format(height)}", max(height, floor), 90) if known else (DASH, floor, 0)
+            axes.text(centre, base, label, ha="center", va="bottom", fontsize=7, rotation=turn)
     axes.set_xticks(range(len(classes)), classes)

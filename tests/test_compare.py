@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import compare
+from stages.ecg import aami
+
+BEATS = pd.DataFrame(
+    {"record": ["100"] * 4, "sample": range(4), "time_s": np.arange(4) + 400.0, "aami": ["N", "N", "V", "S"]}
+)
+CNN = np.array([[0.9, 0, 0.1, 0, 0], [0.6, 0.4, 0, 0, 0], [0.6, 0, 0.4, 0, 0], [0.9, 0.1, 0, 0, 0]])
+RNN = np.array([[0.9, 0, 0.1, 0, 0], [0.1, 0.9, 0, 0, 0], [0.1, 0, 0.9, 0, 0], [0.9, 0.1, 0, 0, 0]])
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "METRICS", tmp_path / "metrics")
+    monkeypatch.setattr(compare, "PREDICTIONS", tmp_path / "predictions")
+    for protocol in ("inter_patient", "intra_patient"):
+        (tmp_path / "predictions" / protocol).mkdir(parents=True)
+        (tmp_path / "metrics" / protocol).mkdir(parents=True)
+        (tmp_path / "metrics" / protocol / "cnn.json").write_text(
+            json.dumps({"protocol": f"{protocol}, SYNTHETIC data"})
+        )
+        for name, probabilities in (("cnn", CNN), ("rnn", RNN)):
+            table = pd.concat([BEATS, pd.DataFrame(probabilities, columns=list(aami.PROBABILITY_COLUMNS))], axis=1)
+            table.to_parquet(tmp_path / "predictions" / protocol / f"{name}.parquet")
+    return tmp_path
+
+
+def test_the_ensemble_averages_probabilities(folders):
+    _, classifiers = compare.read_predictions("inter_patient")
+    np.testing.assert_allclose(classifiers["ensemble"], (CNN + RNN) / 2)
+
+
+def test_all_three_are_scored_and_their_differences_told(folders):
+    compare.compare(start_s=300.0)
+    report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
+    assert report["cnn"]["accuracy"] == 0.5  # V called N
+    assert report["rnn"]["accuracy"] == 0.5  # the second N called S
+    assert report["ensemble"]["per_class"]["V"]["se"] == 1.0
+    assert report["delta"]["rnn_minus_cnn"]["accuracy"] == 0.0
+    assert report["delta"]["ensemble_minus_cnn"]["macro_f1"] == pytest.approx(
+        report["ensemble"]["macro_f1"] - report["cnn"]["macro_f1"]
+    )
+    assert (folders / "metrics" / "compare" / "inter_patient.png").stat().st_size > 1000
+
+
+def test_the_headlines_carry_the_label(folders):
+    compare.compare(start_s=300.0)
+    shown = compare.headlines(json.loads((folders / "metrics" / "compare.json").read_text()))
+    assert shown.count("SYNTHETIC data") == 2
+    assert shown.count("ensemble") == 2
+
+
+def test_networks_that_saw_other_beats_cannot_be_compared(folders):
+    path = folders / "predictions" / "inter_patient" / "rnn.parquet"
+    pd.read_parquet(path).iloc[::-1].to_parquet(path)
+    with pytest.raises(ValueError, match="inter_patient: rnn and cnn classified different beats"):
+        compare.read_predictions("inter_patient")

@@ -1,0 +1,58 @@
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.ecg.beatset import About, BeatSet
+from stages.ecg.rhythm import RR_FEATURES
+from stages.evaluate import predictions, require_same_beats, scores
+from stages.nets.saving import Classifier, ModelFileError
+
+
+def classifier(about):
+    return Classifier(None, {"trained_on": asdict(about), "rhythm_features": list(RR_FEATURES)})
+
+
+@pytest.fixture
+def beats(beat_format):
+    table = pd.DataFrame(
+        {
+            "record": ["100", "100", "232", "232"],
+            "subject": ["100", "100", "232", "232"],
+            "sample": [1, 2, 3, 4],
+            "time_s": [10.0, 400.0, 500.0, 600.0],
+            "aami": list("NVSN"),
+        }
+    )
+    return BeatSet(np.zeros((4, *beat_format.shape), np.float32), table, About("mitdb", "1.0.0", False, beat_format))
+
+
+def test_beats_cut_alike_are_taken(beats):
+    require_same_beats(classifier(beats.about), beats)
+
+
+def test_beats_cut_in_another_way_are_refused(beats):
+    other = replace(beats.about, fmt=replace(beats.about.fmt, fs_hz=250))
+    with pytest.raises(ModelFileError, match="fs_hz=250"):
+        require_same_beats(classifier(other), beats)
+
+
+def test_scores_of_four_beats_by_hand(beats):
+    probabilities = np.eye(5)[[0, 2, 0, 1]]  # N right, V right, S called N, N called S
+    found = scores(beats.table, beats.labels, probabilities, start_s=300.0)
+    assert found["accuracy"] == 0.5
+    assert found["baseline_accuracy"] == 0.5
+    assert found["n_test"] == 4
+    assert found["per_class"]["V"]["f1"] == 1.0
+    assert found["macro_f1_nsvf"] == pytest.approx((0.5 + 0 + 1 + 0) / 4)
+    assert found["ec57"]["n_scored"] == 3
+    assert found["ec57"]["gross"]["sveb"]["se"] == 0.0
+    assert found["ec57"]["gross"]["sveb"]["fp"] == 1
+
+
+def test_predictions_stay_with_their_beats_in_their_order(beats):
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(5), 4).astype(np.float32)
+    table = predictions(beats, probabilities)
+    assert table["sample"].tolist() == [1, 2, 3, 4]
+    np.testing.assert_array_equal(table[["p_N", "p_S", "p_V", "p_F", "p_Q"]].to_numpy(), probabilities)
