@@ -19,8 +19,7 @@ NORM_MOMENTUM = 0.9
 
 RHYTHM_LAYERS = 2
 RHYTHM_UNITS = 16
-"""Dense layers of the branch that the RR features have to themselves. It meets the shape of the beat only in the last
-layer: mixed earlier, the network remembers how the few patients with many S beats look and hardly asks for timing."""
+"""Dense layers of the branch that the RR features have to themselves."""
 
 UNROLL_STEPS = 32
 """Up to this many steps a recurrent layer is unrolled, which is faster on a CPU and exports to more runtimes."""
@@ -140,11 +139,22 @@ def _classify(
     dropout_rate: float,
     name: str,
 ) -> keras.Model:
+    """Add the evidence of shape and timing.
+
+    A supraventricular beat has the QRS complex of a normal one and is told from it by timing. So the shape has one
+    output for N and S together; with one for each, the network remembers how the few patients with many S beats look.
+    """
     shape = keras.layers.Dense(units, activation="relu")(x)
     shape = keras.layers.Dropout(dropout_rate)(shape)
+    n_or_s = keras.layers.Dense(1)(shape)
+    others = keras.layers.Dense(len(aami.CLASSES) - 2)(shape)
+    of_shape = keras.layers.Concatenate()([n_or_s, n_or_s, others])
+
     timing = keras.layers.Normalization(mean=list(inputs.center), variance=[s**2 for s in inputs.scale])(rhythm)
     for _ in range(RHYTHM_LAYERS):
         timing = keras.layers.Dense(RHYTHM_UNITS, activation="relu")(timing)
-    x = keras.layers.Concatenate()([shape, timing])
-    probabilities = keras.layers.Dense(len(aami.CLASSES), activation="softmax", name="probabilities")(x)
+    of_timing = keras.layers.Dense(len(aami.CLASSES))(timing)
+
+    evidence = keras.layers.Add()([of_shape, of_timing])
+    probabilities = keras.layers.Activation("softmax", name="probabilities")(evidence)
     return keras.Model({"beat": beat, "rhythm": rhythm}, probabilities, name=name)

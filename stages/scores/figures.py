@@ -32,13 +32,7 @@ LONGEST_RR_S = 2.5
 
 
 def save_png(figure: Figure, path: Path | str) -> None:
-    """Write a figure as PNG: the same figure always gives the same bytes, and a file is either whole or absent.
-
-    Parameters
-    ----------
-    figure : Figure
-    path : Path or str
-        Its folder is made if need be.
+    """Write a figure as PNG, whole or not at all; the same figure gives the same bytes. Makes the folder if need be.
 
     Raises
     ------
@@ -93,13 +87,10 @@ def pr_figure(points: pd.DataFrame, title: str) -> Figure:
 
 
 def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
-    """Loss and scores of every epoch, training solid and validation dashed.
+    """Losses and scores (0 to 1) of every epoch, training solid and validation dashed.
 
-    Parameters
-    ----------
-    history : DataFrame
-        Column ``epoch`` and one per quantity; ``val_`` marks those of the validation fold, ``loss`` ends the name
-        of a loss. A learning rate is not drawn.
+    ``history`` has a column ``epoch`` and one per quantity: ``val_`` starts those of the validation fold, ``loss``
+    ends those of a loss. A learning rate is not drawn.
     """
     drawn = [name for name in history.columns if name not in ("epoch", "learning_rate", "lr")]
     losses = [name for name in drawn if name.endswith("loss")]
@@ -109,9 +100,8 @@ def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
     for axes, (label, names) in zip(all_axes, panels.items(), strict=True):
         quantities = list(dict.fromkeys(name.removeprefix("val_") for name in names))
         for name in names:
-            quantity, line, fold = name.removeprefix("val_"), "-", "training"
-            if name.startswith("val_"):
-                line, fold = "--", "validation"
+            quantity = name.removeprefix("val_")
+            line, fold = ("-", "training") if name == quantity else ("--", "validation")
             colour = GROUP_COLOURS[quantities.index(quantity) % len(GROUP_COLOURS)]
             label_of_line = f"{quantity.replace('_', ' ')}, {fold}"
             axes.plot(history["epoch"], history[name], line, marker=".", color=colour, label=label_of_line)
@@ -177,8 +167,7 @@ def beats_figure(
 
     Parameters
     ----------
-    means, spreads : array_like of float, shape (classes, samples)
-        In ``unit``.
+    means, spreads : array_like of float, shape (classes, samples), in ``unit``
     times_s : array_like of float, shape (samples,)
         Seconds from the annotated fiducial.
     classes : sequence of str
@@ -212,18 +201,17 @@ def rhythm_strip(
     """
     figure, (axes,) = _figure(title, (12.0, 2.9), grid=None)
     times, signal = np.asarray(times_s), np.asarray(signal_mv)
-    axes.plot(times, signal, color="black", linewidth=0.8)
+    axes.plot(times, signal, color="black", linewidth=0.8, zorder=3)
     top = signal.max() + 0.25
     for time, symbol in zip(np.asarray(beat_times_s), symbols, strict=True):
-        colour = COLOURS.get(CLASS_OF_SYMBOL.get(symbol, ""), "black")
-        shown = "0.35" if colour == COLOURS["N"] else colour
-        axes.text(time, top, symbol, color=shown, ha="center", va="center", fontweight="bold")
+        name = CLASS_OF_SYMBOL.get(symbol, "N")
+        colour = "black" if name == "N" else COLOURS[name]
+        axes.text(time, top, symbol, color=colour, ha="center", va="center", fontweight="bold")
     axes.set(xlabel="time (s)", ylabel="amplitude (mV)", xlim=(times[0], times[-1]), ylim=(None, top + 0.25))
     axes.xaxis.set_major_locator(MultipleLocator(1))
     axes.xaxis.set_minor_locator(MultipleLocator(0.2))
     axes.yaxis.set_major_locator(MultipleLocator(0.5))
-    axes.grid(which="both", color="#f3c6c6", linewidth=0.6)
-    axes.set_axisbelow(True)
+    axes.grid(which="both", color="#f3c6c6", linewidth=0.6, zorder=0)
     return figure
 
 
@@ -232,8 +220,7 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
 
     Parameters
     ----------
-    rr_pre_s, rr_post_s : array_like of float, shape (beats,)
-        In seconds.
+    rr_pre_s, rr_post_s : array_like of float, shape (beats,), in seconds
     labels : array_like of int, shape (beats,)
         Positions in ``CLASSES``.
     """
@@ -249,8 +236,7 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
     beyond = int(((pre > LONGEST_RR_S) | (post > LONGEST_RR_S)).sum())
     note = f"{beyond:,} beats lie beyond {LONGEST_RR_S} s" if beyond else None
     axes.set(xlabel="RR interval before the beat (s)", ylabel="RR interval after the beat (s)")
-    axes.set(xlim=(0, LONGEST_RR_S), ylim=(0, LONGEST_RR_S))
-    axes.set_aspect("equal")
+    axes.set(xlim=(0, LONGEST_RR_S), ylim=(0, LONGEST_RR_S), aspect="equal")
     legend = axes.legend(frameon=False, title=note, title_fontsize=8, markerscale=2)
     for handle in legend.legend_handles:
         handle.set_alpha(1)
@@ -292,8 +278,7 @@ def _class_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, drawstyle: s
         curve = points[points["class"] == name]
         if len(curve):
             axes.plot(curve[x], curve[y], color=COLOURS[name], linewidth=1.6, drawstyle=drawstyle, label=name)
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    axes.set_aspect("equal")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), title="class\nvs rest")
 
 
@@ -301,11 +286,12 @@ def _grouped_bars(axes: Axes, table: pd.DataFrame, group: str, value: str, text:
     """Bars of ``value`` per class, one colour a group, each with its value above it and a dash where undefined."""
     groups = list(dict.fromkeys(table[group]))
     classes = [name for name in CLASSES if name in set(table["class"])]
-    wide = table.pivot(index="class", columns=group, values=value).reindex(index=classes, columns=groups)
+    values = table.set_index(["class", group])[value]
     width = 0.8 / max(len(groups), 1)
     for position, name in enumerate(groups):
         x = np.arange(len(classes)) + (position - (len(groups) - 1) / 2) * width
-        heights, colour = wide[name].to_numpy(dtype=float), GROUP_COLOURS[position % len(GROUP_COLOURS)]
+        heights = np.array([values.get((of_class, name), np.nan) for of_class in classes], dtype=float)
+        colour = GROUP_COLOURS[position % len(GROUP_COLOURS)]
         axes.bar(x, np.nan_to_num(heights), width * 0.92, color=colour, label=name)
         for centre, height in zip(x, heights, strict=True):
             known = not np.isnan(height)

@@ -22,11 +22,6 @@ ECTOPIC = ("S", "V", "F")
 def checked_labels(truth: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return both label arrays as integers, after making sure that they name the same number of known classes.
 
-    Parameters
-    ----------
-    truth, predicted : array_like of int, shape (n,)
-        Positions in ``CLASSES``.
-
     Returns
     -------
     truth, predicted : ndarray of intp, shape (n,)
@@ -152,11 +147,6 @@ def none_if_nan(value: float) -> float | None:
 
 def majority_baseline(truth: ArrayLike) -> float:
     """Accuracy of calling every beat N, which a classifier has to beat (0.890 on DS2).
-
-    Parameters
-    ----------
-    truth : array_like of int, shape (n,)
-        Positions in ``CLASSES``.
 
     Raises
     ------

@@ -63,3 +63,17 @@ def test_the_scaler_is_inside_the_network():
     layer = next(layer for layer in model.layers if isinstance(layer, keras.layers.Normalization))
     scaled = np.asarray(layer(np.array([INPUTS.center, np.add(INPUTS.center, INPUTS.scale)], dtype=np.float32)))
     np.testing.assert_allclose(scaled, [[0] * 4, [1] * 4], atol=1e-4)
+
+
+@pytest.mark.parametrize(("build", "sizes"), VARIANTS[:3:2])
+def test_only_timing_tells_s_from_n(build, sizes):
+    keras.utils.set_random_seed(1)
+    model = build(INPUTS, **sizes)
+    one, other = beats(), beats()
+    other["beat"] = other["beat"][::-1] * 3
+    ratios = [p[:, 1] / p[:, 0] for p in (model.predict(one, verbose=0), model.predict(other, verbose=0))]
+    np.testing.assert_allclose(*ratios, rtol=1e-3)
+    early = {**one, "rhythm": one["rhythm"] - 0.3}
+    assert (
+        np.abs(model.predict(early, verbose=0)[:, 1] / model.predict(early, verbose=0)[:, 0] - ratios[0]).max() > 0.01
+    )
