@@ -13,6 +13,7 @@ LOCAL_BEATS = 10
 IRREGULARITY_BEATS = 21
 """Intervals over which the irregularity is taken, this beat in the middle."""
 
+
 def rr_intervals(samples: NDArray[np.int64], fs: float) -> pd.DataFrame:
     """Compute the RR intervals around every beat and the features derived from them.
 

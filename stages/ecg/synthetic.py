@@ -73,18 +73,18 @@ SHAPES = MappingProxyType(
         "L": Shape(_P, Wave(0.55, -0.040, 0.016), Wave(1.0, 0.0, 0.020), NONE, Wave(-0.25, 0.31, 0.050)),
         "R": Shape(_P, _Q, Wave(1.0, 0.0, 0.012), Wave(-0.40, 0.050, 0.024), _T),
         "V": Shape(
-            NONE, Wave(0.30, -0.060, 0.026), Wave(1.0, 0.0, 0.036), Wave(-0.30, 0.11, 0.040), Wave(-0.40, 0.31, 0.065)
+            NONE, Wave(0.25, -0.050, 0.020), Wave(1.0, 0.0, 0.028), Wave(-0.30, 0.085, 0.028), Wave(-0.35, 0.29, 0.060)
         ),
         "/": Shape(
             NONE,
             NONE,
-            Wave(-1.0, 0.0, 0.034),
-            Wave(-0.35, 0.070, 0.030),
+            Wave(-1.0, 0.0, 0.028),
+            Wave(-0.35, 0.060, 0.025),
             Wave(0.40, 0.33, 0.060),
-            Wave(0.9, -0.060, 0.003),
+            Wave(0.9, -0.055, 0.003),
         ),
         "Q": Shape(
-            NONE, Wave(-0.50, -0.085, 0.020), Wave(0.9, 0.0, 0.025), Wave(0.50, 0.085, 0.030), Wave(-0.10, 0.28, 0.040)
+            NONE, Wave(-0.45, -0.085, 0.020), Wave(1.0, 0.0, 0.025), Wave(0.45, 0.085, 0.030), Wave(-0.10, 0.28, 0.040)
         ),
     }
 )
@@ -107,7 +107,7 @@ class Timing(NamedTuple):
 
 TIMINGS = MappingProxyType(
     {
-        "A": Timing(0.62, 0.80, 1.82),
+        "A": Timing(0.64, 0.82, 1.84),
         "V": Timing(0.58, 0.80, 2.00),
         "F": Timing(0.90, 1.00, 2.00),
         "/": Timing(1.08, 1.22, 2.15),
@@ -160,7 +160,7 @@ PATIENTS = (
     Patient(54, "F", 82, "N", 0.80, -1.30, 0.7, 0.025, 0.06, 0.005, 0.030, (8, 5, 3, 0, 0, 0)),
     Patient(77, "M", 66, "R", 1.00, 1.60, 1.2, 0.020, 0.15, 0.020, 0.012, (4, 10, 2, 5, 0, 0.5)),
     Patient(32, "F", 90, "N", 1.40, 1.90, 1.3, 0.045, 0.08, 0.008, 0.020, (6, 6, 4, 0, 0, 0)),
-    Patient(63, "M", 70, "L", 1.20, -1.60, 1.0, 0.020, 0.12, 0.015, 0.018, (7, 7, 2, 0, 0, 0)),
+    Patient(63, "M", 70, "L", 1.20, 1.80, 1.0, 0.020, 0.12, 0.015, 0.018, (7, 7, 2, 0, 0, 0)),
     Patient(81, "F", 68, "N", 0.90, 1.20, 0.8, 0.015, 0.10, 0.010, 0.025, (3, 6, 2, 14, 3, 1)),
     Patient(45, "M", 78, "N", 1.60, 2.00, 0.6, 0.040, 0.20, 0.004, 0.035, (9, 4, 3, 0, 0, 0)),
     Patient(72, "F", 86, "N", 0.70, -1.10, 1.5, 0.020, 0.05, 0.030, 0.015, (5, 11, 3, 4, 0, 1)),
@@ -285,10 +285,10 @@ def draw_waves(
     odd = of_patient(SHAPES["Q"], patient.r_mv)
     bank = {patient.own: own, "A": atrial, "V": ventricular, "F": ventricular, "/": paced, "f": paced, "Q": odd}
     waves = np.stack([np.stack([bank[symbol], own]) for symbol in symbols])
-    waves *= rng.normal(1, (0.06, 0.02, 0.04), size=waves.shape).clip(0.75, 1.25)
-    waves[symbols == "Q", 0, :, 0] *= rng.uniform(0.6, 1.4, size=(int(np.sum(symbols == "Q")), 6))
+    waves *= rng.normal(1, (0.10, 0.03, 0.06), size=waves.shape).clip(0.75, 1.25)
+    waves[symbols == "Q", 0, :, 0] *= rng.uniform(0.75, 1.25, size=(int(np.sum(symbols == "Q")), 6))
     fused = np.isin(symbols, ("F", "f"))
-    share = np.where(fused, rng.uniform(0.4, 0.65, size=len(symbols)), 1.0)
+    share = np.where(fused, rng.uniform(0.3, 0.75, size=len(symbols)), 1.0)
     waves[:, :, :, 0] *= np.stack([share, 1 - share], axis=1)[:, :, None]
     # The QT interval goes with the root of the RR interval (Bazett).
     waves[:, :, 4, 1] *= np.sqrt(np.diff(times, prepend=times[0] - 60 / patient.bpm).clip(0.5, 1.2))[:, None]
@@ -326,7 +326,7 @@ def render(times: NDArray[np.float64], waves: NDArray[np.float64], length: int) 
 
 
 def draw_noise(patient: Patient, noisy_s: NDArray[np.float64], length: int, rng: Generator) -> NDArray[np.float64]:
-    """Draw baseline wander, mains hum and muscle noise, mV; the latter is threefold for ``NOISY_S`` from ``noisy_s`` on.
+    """Draw baseline wander, mains hum and muscle noise, mV; the last is threefold for ``NOISY_S`` from ``noisy_s`` on.
 
     Returns
     -------

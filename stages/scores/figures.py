@@ -6,6 +6,7 @@ Design" (2008), which the colour-blind tell apart.
 """
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from textwrap import fill
 
@@ -89,27 +90,28 @@ def pr_figure(points: pd.DataFrame, title: str) -> Figure:
 def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
     """Losses and scores (0 to 1) of every epoch, training solid and validation dashed.
 
-    ``history`` has a column ``epoch`` and one per quantity: ``val_`` starts those of the validation fold, ``loss``
-    ends those of a loss. A learning rate is not drawn.
+    ``history`` has a column ``epoch``, optionally a boolean ``best`` (the epoch kept, marked), and one per quantity:
+    ``val_`` starts those of the validation fold, ``loss`` ends those of a loss. A learning rate is not drawn.
     """
-    drawn = [name for name in history.columns if name not in ("epoch", "learning_rate", "lr")]
+    drawn = [name for name in history.columns if name not in ("epoch", "best", "learning_rate", "lr")]
     losses = [name for name in drawn if name.endswith("loss")]
     panels = {"loss": losses, "score (0 to 1)": [name for name in drawn if name not in losses]}
     panels = {label: names for label, names in panels.items() if names}
-    figure, all_axes = _figure(title, (4.6 * len(panels), 3.8), columns=len(panels))
+    figure, all_axes = _figure(title, (5.4 * len(panels), 3.8), columns=len(panels))
     for axes, (label, names) in zip(all_axes, panels.items(), strict=True):
-        quantities = list(dict.fromkeys(name.removeprefix("val_") for name in names))
-        for name in names:
-            quantity = name.removeprefix("val_")
+        quantities = [name.removeprefix("val_") for name in names]
+        of_class = {f"f1_{name}": colour for name, colour in COLOURS.items()}
+        others = dict.fromkeys(quantity for quantity in quantities if quantity not in of_class)
+        colours = of_class | dict(zip(others, cycle(("black", "#E69F00", "#56B4E9")), strict=False))
+        for name, quantity in zip(names, quantities, strict=True):
             line, fold = ("-", "training") if name == quantity else ("--", "validation")
-            colour = GROUP_COLOURS[quantities.index(quantity) % len(GROUP_COLOURS)]
-            label_of_line = f"{quantity.replace('_', ' ')}, {fold}"
-            axes.plot(history["epoch"], history[name], line, marker=".", color=colour, label=label_of_line)
-        axes.set(xlabel="epoch", ylabel=label)
+            label_of_line = f"{quantity.replace('_', ' ').replace('f1', 'F1')}, {fold}"
+            axes.plot(history["epoch"], history[name], line, marker=".", color=colours[quantity], label=label_of_line)
+        for epoch in history.loc[history["best"].astype(bool), "epoch"] if "best" in history else ():
+            axes.axvline(epoch, color="0.4", linewidth=0.8, linestyle=":", label="epoch kept")
+        axes.set(xlabel="epoch", ylabel=label, ylim=(0, None if label == "loss" else 1.02))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if label != "loss":
-            axes.set_ylim(0, 1.02)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

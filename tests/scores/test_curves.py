@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import auc
+from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
 from stages.ecg.aami import CLASSES
 from stages.scores.curves import areas, calibration_points, expected_calibration_error, pr_points, roc_points
@@ -51,6 +51,13 @@ def test_areas_of_four_beats_are_those_worked_out_by_hand():
     of_v = areas(*FOUR)["V"]
     assert of_v["roc_auc"] == pytest.approx(3 / 4)
     assert of_v["average_precision"] == pytest.approx(0.5 + 1 / 3)
+
+
+def test_areas_are_those_of_scikit_learn():
+    truth, probabilities = softmax_beats(seed=0)
+    of_v, is_v, called_v = areas(truth, probabilities)["V"], truth == 2, probabilities[:, 2]
+    assert of_v["roc_auc"] == pytest.approx(roc_auc_score(is_v, called_v))
+    assert of_v["average_precision"] == pytest.approx(average_precision_score(is_v, called_v))
 
 
 def test_classes_without_beats_have_no_curve_and_null_areas():
@@ -100,6 +107,8 @@ def test_curves_are_monotone_bounded_finite_and_short(seed, max_points):
         assert ((numbers >= 0) & (numbers <= 1)).all()
         for _, curve in table.groupby("class"):
             assert len(curve) <= max_points
+            assert curve[rising].iloc[0].tolist() == [0] * len(rising)
+            assert curve[rising].iloc[-1].tolist() == [1] * len(rising)
             assert all(curve[column].is_monotonic_increasing for column in rising)
             assert curve["threshold"].is_monotonic_decreasing
 

@@ -21,7 +21,8 @@ def draw():
     records = rng.choice(RECORDS, 400)
     epochs = np.arange(1, 6)
     history = pd.DataFrame(
-        {"epoch": epochs, "loss": 1 / epochs, "val_loss": 1.1 / epochs, "val_macro_f1": epochs / 10, "lr": 0.001}
+        {"epoch": epochs, "loss": 1 / epochs, "val_loss": 1.1 / epochs, "val_macro_f1": epochs / 10}
+        | {"val_f1_V": epochs / 8, "lr": 0.001, "best": epochs == 5}
     )
     models = pd.DataFrame(
         [(m, c, k, np.nan if c == "Q" else 0.5) for m in ("cnn", "rnn") for c in CLASSES for k in ("se", "ppv", "f1")],
@@ -106,11 +107,18 @@ def test_curves_are_coloured_by_class(drawn):
     assert {name: lines[name] for name in "NSVF"} == {name: figures.COLOURS[name] for name in "NSVF"}
 
 
-def test_learning_curves_split_losses_from_scores_and_leave_the_learning_rate_out(drawn):
+def test_learning_curves_split_losses_from_scores_and_mark_the_epoch_kept(drawn):
     loss, scores = drawn["learning"].axes
-    assert [line.get_label() for line in loss.get_lines()] == ["loss, training", "loss, validation"]
-    assert [line.get_label() for line in scores.get_lines()] == ["macro f1, validation"]
-    assert scores.get_lines()[0].get_linestyle() == "--"
+    assert [line.get_label() for line in loss.get_lines()] == ["loss, training", "loss, validation", "epoch kept"]
+    assert [line.get_label() for line in scores.get_lines()] == [
+        "macro F1, validation",
+        "F1 V, validation",
+        "epoch kept",
+    ]
+    macro, ventricular, kept = scores.get_lines()
+    assert macro.get_linestyle() == "--"
+    assert ventricular.get_color() == figures.COLOURS["V"]
+    assert kept.get_xdata() == [5, 5]
 
 
 def test_the_rarest_class_is_drawn_on_top(drawn):

@@ -51,6 +51,13 @@ def test_a_class_that_is_predicted_but_absent_has_f1_zero_and_no_sensitivity():
     }
 
 
+def test_a_class_never_called_costs_macro_f1_but_little_accuracy():
+    truth = labels("N" * 97 + "SVF")
+    scores = plain_scores(truth, labels("N" * 100))
+    assert scores["accuracy"] == majority_baseline(truth) == 0.97
+    assert scores["macro_f1_nsvf"] < 0.25
+
+
 def test_scores_are_plain_json():
     scores = plain_scores(*EXAMPLE)
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
@@ -131,6 +138,12 @@ def test_macro_f1_agrees_with_scikit_learn(beats):
     for name, classes in (("macro_f1", range(5)), ("macro_f1_nsvf", range(4))):
         expected = f1_score(truth, predicted, labels=classes, average="macro", zero_division=0)
         assert scores[name] == pytest.approx(expected)
+
+
+@given(pairs, st.randoms(use_true_random=False))
+def test_the_order_of_beats_does_not_matter(beats, random):
+    shuffled = random.sample(beats, len(beats))
+    assert plain_scores(*np.array(beats).T) == plain_scores(*np.array(shuffled).T)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1))
