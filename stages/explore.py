@@ -47,7 +47,7 @@ def explore(beats: BeatSet, settings: Explore, raw: Path, folder: Path) -> None:
 
     means, spreads, times_s = mean_beats(beats)
     tidy_means(means, spreads, times_s).round(6).to_csv(folder / "mean_beats.csv", index=False)
-    shown = figures.beats_figure(means, spreads, times_s, aami.CLASSES, title)
+    shown = figures.beats_figure(means, spreads, times_s, aami.CLASSES, title, beats.about.fmt.unit)
     figures.save_png(shown, folder / "mean_beats.png")
 
     some = beats.table.iloc[np.sort(rng.permutation(len(beats.table))[:SCATTERED])]
@@ -72,13 +72,13 @@ def count_classes(table: pd.DataFrame, database: Database) -> pd.DataFrame:
 
 
 def record_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Describe each record in a row: subject, lead, beats of each class, mean RR interval, flagged beats."""
+    """Describe each record in a row: subject, lead, beats of each class, usual RR interval, flagged beats."""
     groups = table.groupby("record", sort=True)
     described = groups.agg(
         subject=("subject", "first"),
         lead=("lead", "first"),
         beats=("aami", "size"),
-        rr_mean_s=("rr_mean_s", "first"),
+        rr_usual_s=("rr_usual_s", "first"),
         edge=("edge", "sum"),
         invalid=("invalid", "sum"),
         flat=("flat", "sum"),

@@ -73,6 +73,13 @@ class BeatFormat:
         return self.samples_before + round(self.after_s * self.fs_hz), 2 if self.template else 1
 
     @property
+    def unit(self) -> str:
+        """What an amplitude of 1 is."""
+        if self.window == "kachuee":
+            return "range of its segment"
+        return "median R wave" if self.amplitude == "record" else "mV"
+
+    @property
     def rate_hz(self) -> int:
         """Sampling rate of the windows, whichever kind they are."""
         return KACHUEE_HZ if self.window == "kachuee" else self.fs_hz

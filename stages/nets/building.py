@@ -18,7 +18,7 @@ NORM_MOMENTUM = 0.9
 """Of the moving averages of batch normalisation: a fit has few steps, and 0.99 would still lag after epochs."""
 
 RHYTHM_LAYERS = 2
-RHYTHM_UNITS = 16
+RHYTHM_UNITS = 32
 """Dense layers of the branch that the RR features have to themselves."""
 
 UNROLL_STEPS = 32
