@@ -112,7 +112,11 @@ def headlines(report: dict[str, dict]) -> str:
             | {f"F1 {c}": scores["per_class"][c]["f1"] for c in aami.CLASSES}
             for name, scores in scored.items()
         }
-        table = pd.DataFrame.from_dict(rows, orient="index").to_string(float_format="{:.4f}".format)
+        table = (
+            pd.DataFrame.from_dict(rows, orient="index")
+            .astype(float)
+            .to_string(float_format="{:.4f}".format, na_rep="-")
+        )
         parts.append(f"{report[protocol]['protocol']}\n{table}")
     return "\n\n".join(parts)
 
