@@ -66,28 +66,20 @@ class Shape:
 V1 = np.array([0.6, -1.5, -0.7, -1.3, 0.5, 0.8])
 """Amplitude of each wave of a :class:`Shape` in V1, as a multiple of its amplitude in MLII."""
 
-_P, _Q, _T = Wave(0.12, -0.17, 0.022), Wave(-0.10, -0.028, 0.009), Wave(0.28, 0.31, 0.045)
+_P, _Q, _T = Wave(0.12, -0.17, 0.022), Wave(-0.1, -0.028, 0.009), Wave(0.28, 0.31, 0.045)
+_EARLY, _LATE = Wave(0.25, -0.05, 0.02), Wave(-0.3, 0.085, 0.028)
+_SPIKE = Wave(0.9, -0.046, 0.003)
 SHAPES = MappingProxyType(
     {
-        "N": Shape(_P, _Q, Wave(1.0, 0.0, 0.011), Wave(-0.20, 0.028, 0.010), _T),
-        "L": Shape(_P, Wave(0.55, -0.040, 0.016), Wave(1.0, 0.0, 0.020), NONE, Wave(-0.25, 0.31, 0.050)),
-        "R": Shape(_P, _Q, Wave(1.0, 0.0, 0.012), Wave(-0.40, 0.050, 0.024), _T),
-        "V": Shape(
-            NONE, Wave(0.25, -0.050, 0.020), Wave(1.0, 0.0, 0.028), Wave(-0.30, 0.085, 0.028), Wave(-0.35, 0.29, 0.060)
-        ),
-        "/": Shape(
-            NONE,
-            NONE,
-            Wave(-1.0, 0.0, 0.028),
-            Wave(-0.35, 0.060, 0.025),
-            Wave(0.40, 0.33, 0.060),
-            Wave(0.9, -0.055, 0.003),
-        ),
-        "Q": Shape(
-            NONE, Wave(-0.45, -0.085, 0.020), Wave(1.0, 0.0, 0.025), Wave(0.45, 0.085, 0.030), Wave(-0.10, 0.28, 0.040)
-        ),
+        "N": Shape(_P, _Q, Wave(1, 0, 0.011), Wave(-0.2, 0.028, 0.010), _T),
+        "L": Shape(_P, Wave(0.55, -0.04, 0.016), Wave(1, 0, 0.020), NONE, Wave(-0.25, 0.31, 0.050)),
+        "R": Shape(_P, _Q, Wave(1, 0, 0.012), Wave(-0.4, 0.050, 0.024), _T),
+        "V": Shape(NONE, _EARLY, Wave(1, 0, 0.028), _LATE, Wave(-0.35, 0.29, 0.060)),
+        "/": Shape(NONE, NONE, Wave(-1, 0, 0.028), Wave(-0.35, 0.06, 0.025), Wave(0.4, 0.33, 0.060), _SPIKE),
+        "Q": Shape(NONE, Wave(-0.45, -0.085, 0.02), Wave(1, 0, 0.025), Wave(0.45, 0.085, 0.03), Wave(-0.1, 0.28, 0.04)),
     }
 )
+"""Beats of the patient's own rhythm (normal, left, right bundle branch block); ventricular, paced and odd beats."""
 
 ATRIAL_P = Wave(-0.9, 0.75, 0.9)
 """P wave of a premature atrial beat, as multiples of the patient's own: upside down and closer to the QRS complex."""
@@ -107,7 +99,7 @@ class Timing(NamedTuple):
 
 TIMINGS = MappingProxyType(
     {
-        "A": Timing(0.64, 0.82, 1.84),
+        "A": Timing(0.66, 0.80, 1.84),
         "V": Timing(0.58, 0.80, 2.00),
         "F": Timing(0.90, 1.00, 2.00),
         "/": Timing(1.08, 1.22, 2.15),
@@ -159,15 +151,15 @@ PATIENTS = (
     Patient(69, "M", 74, "N", 1.10, 1.50, 1.0, 0.030, 0.10, 0.010, 0.015, (5, 8, 2, 6, 0, 0.5)),
     Patient(54, "F", 82, "N", 0.80, -1.30, 0.7, 0.025, 0.06, 0.005, 0.030, (8, 5, 3, 0, 0, 0)),
     Patient(77, "M", 66, "R", 1.00, 1.60, 1.2, 0.020, 0.15, 0.020, 0.012, (4, 10, 2, 5, 0, 0.5)),
-    Patient(32, "F", 90, "N", 1.40, 1.90, 1.3, 0.045, 0.08, 0.008, 0.020, (6, 6, 4, 0, 0, 0)),
+    Patient(32, "F", 90, "N", 1.40, 1.90, 1.3, 0.080, 0.08, 0.008, 0.035, (6, 6, 4, 0, 0, 0)),
     Patient(63, "M", 70, "L", 1.20, 1.80, 1.0, 0.020, 0.12, 0.015, 0.018, (7, 7, 2, 0, 0, 0)),
     Patient(81, "F", 68, "N", 0.90, 1.20, 0.8, 0.015, 0.10, 0.010, 0.025, (3, 6, 2, 14, 3, 1)),
-    Patient(45, "M", 78, "N", 1.60, 2.00, 0.6, 0.040, 0.20, 0.004, 0.035, (9, 4, 3, 0, 0, 0)),
+    Patient(45, "M", 78, "N", 1.60, 2.00, 0.6, 0.060, 0.20, 0.004, 0.060, (9, 4, 3, 0, 0, 0)),
     Patient(72, "F", 86, "N", 0.70, -1.10, 1.5, 0.020, 0.05, 0.030, 0.015, (5, 11, 3, 4, 0, 1)),
-    Patient(58, "M", 72, "N", 1.00, 1.50, 0.9, 0.035, 0.12, 0.012, 0.022, (7, 7, 3, 0, 0, 0)),
+    Patient(58, "M", 72, "N", 1.00, 1.50, 0.9, 0.040, 0.12, 0.012, 0.035, (7, 7, 3, 0, 0, 0)),
     Patient(66, "F", 80, "N", 1.30, -1.70, 1.1, 0.025, 0.08, 0.008, 0.028, (4, 9, 2, 5, 0, 0.5)),
     Patient(84, "M", 62, "R", 0.90, 1.30, 1.0, 0.020, 0.18, 0.018, 0.016, (8, 5, 3, 0, 0, 0)),
-    Patient(49, "F", 88, "N", 1.10, 1.70, 1.3, 0.040, 0.10, 0.010, 0.020, (5, 8, 2, 7, 1, 0.5)),
+    Patient(49, "F", 88, "N", 1.10, 1.70, 1.3, 0.070, 0.10, 0.010, 0.045, (5, 8, 2, 7, 1, 0.5)),
 )
 
 
@@ -220,15 +212,8 @@ def write_record(folder: Path, record: str, patient: Patient, seconds: float, rn
     noises = [(round((at + NOISY_S * end) * FS), "~", 1 - end, "") for at in noisy_s for end in (0, 1)]
     rows = sorted([(FS // 20, "+", 0, "(N\0"), *beats, *noises], key=lambda row: row[0])
     samples, marks, subtypes, notes = zip(*rows, strict=True)
-    wfdb.wrann(
-        record,
-        "atr",
-        np.array(samples),
-        symbol=list(marks),
-        subtype=np.array(subtypes),
-        aux_note=list(notes),
-        write_dir=str(folder),
-    )
+    marked = {"symbol": list(marks), "subtype": np.array(subtypes), "aux_note": list(notes)}
+    wfdb.wrann(record, "atr", np.array(samples), **marked, write_dir=str(folder))
 
 
 def draw_symbols(patient: Patient, seconds: float, rng: Generator) -> NDArray[np.str_]:
@@ -288,7 +273,7 @@ def draw_waves(
     waves *= rng.normal(1, (0.10, 0.03, 0.06), size=waves.shape).clip(0.75, 1.25)
     waves[symbols == "Q", 0, :, 0] *= rng.uniform(0.75, 1.25, size=(int(np.sum(symbols == "Q")), 6))
     fused = np.isin(symbols, ("F", "f"))
-    share = np.where(fused, rng.uniform(0.3, 0.75, size=len(symbols)), 1.0)
+    share = np.where(fused, rng.uniform(0.25, 0.8, size=len(symbols)), 1.0)
     waves[:, :, :, 0] *= np.stack([share, 1 - share], axis=1)[:, :, None]
     # The QT interval goes with the root of the RR interval (Bazett).
     waves[:, :, 4, 1] *= np.sqrt(np.diff(times, prepend=times[0] - 60 / patient.bpm).clip(0.5, 1.2))[:, None]
