@@ -20,7 +20,7 @@ def validation():
 def test_no_record_is_on_two_sides(database, validation):
     beats = pd.DataFrame({"record": np.repeat(database.records, 3)})
     folds = inter_patient(beats, database, validation[database.name])
-    assert pd.concat([folds, beats["record"]], axis=1).drop_duplicates()["record"].is_unique
+    assert pd.concat([folds.rename("fold"), beats["record"]], axis=1).drop_duplicates()["record"].is_unique
     assert set(beats.loc[folds == "test", "record"]) == set(database.ds2)
     assert set(beats.loc[folds == "val", "record"]) == set(validation[database.name])
     assert set(beats.loc[folds == "none", "record"]) == set(database.left_out)
