@@ -407,7 +407,6 @@ def test_record_names_that_could_leave_the_folder_are_refused(tmp_path, monkeypa
 
 
 @pytest.mark.mirror
-@pytest.mark.skipif("MITDB_MIRROR" not in os.environ, reason="MITDB_MIRROR is not set")
 def test_mitdb_is_fetched_whole(tmp_path):
     fetch_database(MITDB, os.environ["MITDB_MIRROR"], tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == list(MITDB.files)
