@@ -1,7 +1,7 @@
-"""Split the beats into folds by one protocol and say how its training beats are drawn.
+"""Split the beats into folds by one protocol and say how those to learn from are drawn.
 
-``data/beats/`` in; ``data/balanced/<protocol>/{train,val,test}/`` out, three separate outputs: what depends on
-``train`` and ``val`` alone cannot have seen ``test``.
+``data/beats/`` in; ``data/balanced/<protocol>/{train,test}/`` out, two separate outputs: what depends on ``train``
+alone cannot have seen ``test``. The column ``fold`` of the training beats says by whom each is held out.
 """
 
 import argparse
@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from stages.ecg import aami, folds
 from stages.ecg.balancing import class_weights, draw_beats, robust_scale, smote_partners
+from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, read_beats, write_beats
 from stages.ecg.databases import DATABASES
-from stages.ecg.rhythm import RR_FEATURES
 from stages.params import PROTOCOLS, Balance, ParamsError, load_params
 from stages.paths import BALANCED, BEATS, METRICS
 from stages.scores import figures
 
 CHUNK = 8192
+CLASSES = len(aami.CLASSES)
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +42,12 @@ def main() -> None:
 
 
 def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, metrics: Path) -> None:
-    """Write the three folds, the draws of the training fold and the number of beats in each fold."""
+    """Write training and test beats, the draws for each fold held out, and the number of beats in each fold."""
     fold_of_beat = assign_folds(beats, protocol, settings)
-    for fold in folds.FOLDS:
-        chosen = np.flatnonzero(fold_of_beat == fold)
-        write_beats(balanced / fold, beats.about, _chunks(beats, chosen))
+    beats.table["fold"] = fold_of_beat
+    learned = ~fold_of_beat.isin([folds.TEST, folds.LEFT_OUT])
+    for name, chosen in (("train", learned), ("test", fold_of_beat == folds.TEST)):
+        write_beats(balanced / name, beats.about, _chunks(beats, np.flatnonzero(chosen)))
     write_draws(balanced / "train", settings)
     counts = count_classes(beats.table, fold_of_beat)
     metrics.mkdir(parents=True, exist_ok=True)
@@ -64,43 +66,54 @@ def assign_folds(beats: BeatSet, protocol: str, settings: Balance) -> pd.Series:
     Raises
     ------
     ParamsError
-        If no validation records are named for the database.
+        If no folds are named for the database.
     """
     if protocol == "intra_patient":
-        return folds.patient_mixed(beats.table, settings.validation_fraction, settings.test_fraction, settings.seed)
+        return folds.patient_mixed(beats.table, settings.mixed_folds, settings.test_fraction, settings.seed)
     name = beats.about.database
-    if name not in settings.validation:
-        raise ParamsError(f"params.yaml: balance.validation names no records of database {name}; add {name}: [...]")
-    return folds.inter_patient(beats.table, DATABASES[name], settings.validation[name])
+    if name not in settings.folds:
+        raise ParamsError(f"params.yaml: balance.folds names no records of database {name}; add {name}: [[...], ...]")
+    return folds.inter_patient(beats.table, DATABASES[name], settings.folds[name])
 
 
 def write_draws(train: Path, settings: Balance) -> None:
-    """Write which training beats are drawn, and what is learned from the training fold alone: weights and scale."""
+    """Write, for each fold held out, which other beats are drawn, and the weights and scale learned from them alone."""
     beats = read_beats(train)
     usable = ~(beats.table["flat"] | beats.table["invalid"]).to_numpy()
-    rng = np.random.default_rng(settings.seed)
-    draws = draw_beats(beats.labels, usable, settings.method, settings.ratio, rng)
-    if settings.method == "smote":
-        draws = smote_partners(draws, beats.signals, beats.labels, settings.smote_neighbours, rng)
-    weights = (
-        class_weights(beats.labels, settings.ratio) if settings.method == "class_weight" else np.ones(len(aami.CLASSES))
-    )
-    center, scale = robust_scale(beats.rhythm)
-    draws.drop(columns="extra").to_parquet(train / "draws.parquet", index=False)
+    draws, learned = [], {}
+    for fold in sorted(beats.table["fold"].unique()):
+        others = (beats.table["fold"] != fold).to_numpy()
+        draws.append(draw_fold(beats, others & usable, settings).assign(held_out=fold))
+        labels = beats.labels[others]
+        weights = class_weights(labels, settings.ratio) if settings.method == "class_weight" else np.ones(CLASSES)
+        center, scale = robust_scale(beats.rhythm[others])
+        learned[fold] = {
+            "class_weights": dict(zip(aami.CLASSES, weights.tolist(), strict=True)),
+            "rhythm": {"features": FEATURES, "center": center.tolist(), "scale": scale.tolist()},
+        }
+    pd.concat(draws, ignore_index=True).to_parquet(train / "draws.parquet", index=False)
     about = {
         "method": settings.method,
         "left_out": int((~usable).sum()),
-        "class_weights": dict(zip(aami.CLASSES, weights.tolist(), strict=True)),
         "augment": settings.augment.model_dump(),
-        "rhythm": {"features": RR_FEATURES, "center": center.tolist(), "scale": scale.tolist()},
+        "held_out": learned,
     }
     (train / "draws.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
+def draw_fold(beats: BeatSet, drawable: NDArray[np.bool_], settings: Balance) -> pd.DataFrame:
+    """Draw an epoch of the drawable beats."""
+    rng = np.random.default_rng(settings.seed)
+    draws = draw_beats(beats.labels, drawable, settings.method, settings.ratio, rng)
+    if settings.method == "smote":
+        draws = smote_partners(draws, beats.signals, beats.labels, settings.smote_neighbours, rng)
+    return draws.drop(columns="extra")
+
+
 def count_classes(table: pd.DataFrame, fold_of_beat: pd.Series) -> pd.DataFrame:
     """Count the beats of each class (columns) in each fold (rows)."""
-    counts = pd.crosstab(fold_of_beat, table["aami"])
-    return counts.reindex(index=folds.FOLDS, columns=aami.CLASSES, fill_value=0).rename_axis("fold")
+    counts = pd.crosstab(fold_of_beat, table["aami"]).reindex(columns=aami.CLASSES, fill_value=0)
+    return counts.drop(index=folds.LEFT_OUT, errors="ignore").rename_axis("fold")
 
 
 def _chunks(beats: BeatSet, chosen: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:

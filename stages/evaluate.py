@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from stages import paths
 from stages.ecg import aami, folds
+from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, beat_format, read_beats
-from stages.ecg.rhythm import RR_FEATURES
 from stages.nets.saving import Classifier, ModelFileError, load_classifier
 from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.scores import curves, ec57, figures, plain
@@ -74,7 +74,7 @@ def require_same_beats(classifier: Classifier, beats: BeatSet) -> None:
     ModelFileError
     """
     learned = beat_format(classifier.about["trained_on"]["fmt"])
-    if learned != beats.about.fmt or classifier.about["rhythm_features"] != list(RR_FEATURES):
+    if learned != beats.about.fmt or classifier.about["rhythm_features"] != list(FEATURES):
         raise ModelFileError(
             f"the network was trained on beats cut as {learned}, these are cut as {asdict(beats.about.fmt)}; "
             "run `dvc repro` so that both come from the same params.yaml"

@@ -5,6 +5,7 @@ Every stage loads the whole file, so a typo in any section stops the run before 
 
 import difflib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,7 +35,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Size = Annotated[int, Field(ge=4, le=512)]
 Rate = Annotated[float, Field(ge=0, le=0.8)]
 WindowSpan = Annotated[float, Field(ge=0.05, le=2)]
-Fraction = Annotated[float, Field(ge=0.01, le=0.4)]
 
 
 class Download(Section):
@@ -84,9 +84,9 @@ class Augment(Section):
 
 
 class Balance(Section):
-    validation: dict[str, list[str]]
-    validation_fraction: Fraction
-    test_fraction: Fraction
+    folds: dict[str, list[list[str]]]
+    mixed_folds: Annotated[int, Field(ge=2, le=20)]
+    test_fraction: Annotated[float, Field(ge=0.01, le=0.4)]
     seed: Seed
     method: Literal["none", "class_weight", "undersample", "oversample", "smote", "augment"]
     ratio: Annotated[float, Field(ge=0.01, le=1)]
@@ -94,15 +94,15 @@ class Balance(Section):
     augment: Augment
 
     @model_validator(mode="after")
-    def _validation_is_of_ds1(self) -> "Balance":
-        for name, records in self.validation.items():
+    def _folds_are_ds1(self) -> "Balance":
+        for name, groups in self.folds.items():
             if name not in DATABASES:
-                raise ValueError(f"validation.{name}: unknown database, expected one of {sorted(DATABASES)}")
-            ds1 = set(DATABASES[name].ds1)
-            if not set(records) < ds1 or not records:
+                raise ValueError(f"folds.{name}: unknown database, expected one of {sorted(DATABASES)}")
+            ds1 = sorted(DATABASES[name].ds1)
+            if len(groups) < 2 or not all(groups) or sorted(chain.from_iterable(groups)) != ds1:
                 raise ValueError(
-                    f"validation.{name}: expected some, not all, of the DS1 records {' '.join(sorted(ds1))}; "
-                    f"found {records}"
+                    f"folds.{name}: expected two groups or more, with every DS1 record ({' '.join(ds1)}) in one of "
+                    f"them; found {groups}"
                 )
         return self
 
@@ -131,11 +131,19 @@ class Rnn(Fit):
     frame: Annotated[int, Field(ge=1, le=64)]
 
 
+class Ensemble(Section):
+    members: Annotated[int, Field(ge=1, le=20)]
+    longer: Annotated[float, Field(gt=0, le=20)]
+    shape_tells_s: bool
+
+
 class Train(Section):
     seed: Seed
     focal_gamma: Annotated[float, Field(ge=0, le=5)]
     weight_decay: Annotated[float, Field(ge=0, le=0.1)]
     patience: Annotated[int, Field(ge=1, le=100)]
+    inter_patient: Ensemble
+    intra_patient: Ensemble
     cnn: Cnn
     rnn: Rnn
 
@@ -157,6 +165,17 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _members_have_folds(self) -> "Params":
+        counts = {"intra_patient": self.balance.mixed_folds}
+        if groups := self.balance.folds.get(self.download.resolved_database.name):
+            counts["inter_patient"] = len(groups)
+        for protocol, count in counts.items():
+            members = getattr(self.train, protocol).members
+            if members > count:
+                raise ValueError(f"train.{protocol}.members: expected at most one a fold, {count}; found {members}")
+        return self
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

@@ -1,6 +1,6 @@
-"""Fit one network under one protocol.
+"""Fit one kind of network under one protocol: an ensemble whose members each leave out one fold of the beats.
 
-``data/balanced/<protocol>/{train,val}/`` in; ``models/<protocol>/<model>.keras`` and
+``data/balanced/<protocol>/train/`` in; ``models/<protocol>/<model>.keras`` and
 ``metrics/<protocol>/<model>/{history.csv,training.json}`` out. The test fold is nowhere near.
 """
 
@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,17 +20,18 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from stages import paths
 from stages.ecg import aami, folds
 from stages.ecg.balancing import augment_beats
+from stages.ecg.beats import FEATURES, BeatFormat
 from stages.ecg.beatset import BeatSet, read_beats
-from stages.ecg.rhythm import RR_FEATURES
-from stages.nets.building import Inputs, build_cnn, build_rnn
-from stages.nets.fitting import Augment, Beats, Draws, Settings, fit, make_deterministic
+from stages.nets.building import Inputs, average, build_cnn, build_rnn
+from stages.nets.fitting import Augment, Beats, Draws, Settings, fit, make_deterministic, predict
 from stages.nets.saving import save_classifier
 from stages.params import MODELS, PROTOCOLS, Cnn, Fit, Params, ParamsError, Rnn, load_params
-from stages.scores import figures
+from stages.scores import figures, plain
 from stages.tracking import tracked_run
 
 FIT_KEYS = {"learning_rate", "batch_size", "epochs"}
@@ -50,47 +52,54 @@ def main() -> None:
 
 
 def train(protocol: str, name: str, params: Params) -> None:
-    """Fit, save and report."""
+    """Fit the networks of an ensemble, save it and report how each did on the fold that it left out."""
     folder = paths.BALANCED / protocol
-    learned, validation = read_beats(folder / "train"), read_beats(folder / "val")
-    chosen = getattr(params.train, name)
+    learned = read_beats(folder / "train")
     drawn_as = json.loads((folder / "train" / "draws.json").read_text(encoding="utf-8"))
+    draws = pd.read_parquet(folder / "train" / "draws.parquet")
+    checkpoints = paths.MODELS / protocol / f".{name}"
     title = f"{name} {folds.label(protocol, learned.about.synthetic)}"
 
-    make_deterministic(params.train.seed)
-    inputs = Inputs(learned.about.fmt.shape, drawn_as["rhythm"]["center"], drawn_as["rhythm"]["scale"])
-    model = build(inputs, chosen)
-    draws = read_draws(folder / "train" / "draws.parquet", drawn_as["class_weights"])
-    log.info("%s: %d weights, %d draws an epoch", title, model.count_params(), len(draws.beat))
-    config = {
-        **params.train.model_dump(include={"seed", "focal_gamma", "weight_decay", "patience"}),
-        **chosen.model_dump(),
-    }
-    with tracked_run(params.tracking, title, protocol, {**config, "balance": drawn_as["method"]}) as log_values:
-        history = fit(
-            model,
-            in_memory(learned),
-            draws,
-            in_memory(validation),
-            settings_of(params, chosen),
-            augment_of(learned, drawn_as["augment"]),
-            paths.MODELS / protocol / f".{name}",
-            [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: log_values(logs))],
-        )
-    save_classifier(paths.MODELS / protocol / f"{name}.keras", model, about_model(protocol, name, learned))
-    write_reports(paths.METRICS / protocol / name, title, history)
+    beats, augment = in_memory(learned), augment_of(learned, drawn_as["augment"])
+    held_out = list(drawn_as["held_out"])[: getattr(params.train, protocol).members]
+    members, histories = [], []
+    probabilities = np.full((len(beats.labels), len(aami.CLASSES)), np.nan, dtype=np.float32)
+    for number, fold in enumerate(held_out):
+        settings = settings_of(params, protocol, name, number)
+        make_deterministic(settings.seed)
+        member = build(learned.about.fmt, drawn_as["held_out"][fold]["rhythm"], params, protocol, name)
+        mine = draws_of(draws[draws["held_out"] == fold], drawn_as["held_out"][fold]["class_weights"])
+        rows = (learned.table["fold"] == fold).to_numpy()
+        validation = Beats(beats.signals[rows], beats.rhythm[rows], beats.labels[rows])
+        log.info("%s, fold %s held out: %d weights, %d draws", title, fold, member.count_params(), len(mine.beat))
+        config = {**asdict(settings), **getattr(params.train, name).model_dump(), "balance": drawn_as["method"]}
+        with tracked_run(params.tracking, f"{title}, fold {fold}", protocol, config) as log_values:
+            watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, send=log_values: send(logs))
+            history = fit(member, beats, mine, validation, settings, augment, checkpoints / fold, [watcher])
+        probabilities[rows] = predict(member, validation.signals, validation.rhythm)
+        members.append(member)
+        histories.append(history.assign(fold=fold))
+    path = paths.MODELS / protocol / f"{name}.keras"
+    save_classifier(path, average(members, name), about_model(protocol, name, learned))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    write_reports(paths.METRICS / protocol / name, title, pd.concat(histories), beats.labels, probabilities)
 
 
-def build(inputs: Inputs, chosen: Fit) -> keras.Model:
-    """Build the network that a section of params.yaml describes."""
+def build(fmt: BeatFormat, scaler: dict[str, list[float]], params: Params, protocol: str, name: str) -> keras.Model:
+    """Build the network that params.yaml describes."""
+    chosen = getattr(params.train, name)
+    inputs = Inputs(fmt.shape, scaler["center"], scaler["scale"])
     builders: dict[type[Fit], Callable[..., keras.Model]] = {Cnn: build_cnn, Rnn: build_rnn}
-    return builders[type(chosen)](inputs, **chosen.model_dump(exclude=FIT_KEYS))
+    shape_tells_s = getattr(params.train, protocol).shape_tells_s
+    return builders[type(chosen)](inputs, **chosen.model_dump(exclude=FIT_KEYS), shape_tells_s=shape_tells_s)
 
 
-def settings_of(params: Params, chosen: Fit) -> Settings:
-    """Collect how to fit."""
-    common = params.train.model_dump(include={"seed", "focal_gamma", "weight_decay", "patience"})
-    return Settings(**common, **chosen.model_dump(include=FIT_KEYS))
+def settings_of(params: Params, protocol: str, name: str, number: int) -> Settings:
+    """Collect how to fit a member of the ensemble; each has a seed of its own."""
+    common = params.train.model_dump(include={"focal_gamma", "weight_decay", "patience"})
+    chosen = getattr(params.train, name).model_dump(include=FIT_KEYS)
+    chosen["epochs"] = max(1, round(chosen["epochs"] * getattr(params.train, protocol).longer))
+    return Settings(seed=params.train.seed + number, **common, **chosen)
 
 
 def in_memory(beats: BeatSet) -> Beats:
@@ -98,9 +107,8 @@ def in_memory(beats: BeatSet) -> Beats:
     return Beats(np.array(beats.signals), beats.rhythm, beats.labels)
 
 
-def read_draws(path: Path, class_weights: dict[str, float]) -> Draws:
-    """Read what the balance stage drew."""
-    table = pd.read_parquet(path)
+def draws_of(table: pd.DataFrame, class_weights: dict[str, float]) -> Draws:
+    """Take up what the balance stage drew."""
     columns = {name: table[name].to_numpy() for name in ("beat", "partner", "mix", "altered")}
     return Draws(**columns, class_weights=[class_weights[name] for name in aami.CLASSES])
 
@@ -124,24 +132,35 @@ def about_model(protocol: str, name: str, beats: BeatSet) -> dict[str, object]:
         "protocol_label": folds.label(protocol, beats.about.synthetic),
         "trained_on": asdict(beats.about),
         "classes": list(aami.CLASSES),
-        "rhythm_features": list(RR_FEATURES),
+        "rhythm_features": list(FEATURES),
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
     }
 
 
-def write_reports(folder: Path, title: str, history: pd.DataFrame) -> None:
-    """Write the learning curve, and which epoch was kept on which kind of machine."""
+def write_reports(
+    folder: Path,
+    title: str,
+    history: pd.DataFrame,
+    labels: NDArray[np.integer],
+    probabilities: NDArray[np.float32],
+) -> None:
+    """Write the learning curves and how the members did on the beats that they left out."""
     folder.mkdir(parents=True, exist_ok=True)
     history = history.assign(epoch=history["epoch"] + 1)
     history.round(6).to_csv(folder / "history.csv", index=False)
     figures.save_png(figures.learning_curves_figure(history, title), folder / "history.png")
-    best = history[history["best"]].iloc[0]
+    scored = np.isfinite(probabilities[:, 0])
+    scores = plain.plain_scores(labels[scored], probabilities[scored].argmax(axis=1))
+    best = history[history["best"]].set_index("fold")
     report = {
-        "title": title,
-        "epochs": len(history),
-        "best_epoch": int(best["epoch"]),
-        "val_macro_f1_nsvf": round(float(best["val_macro_f1"]), 6),
-        "val_accuracy": round(float(best["val_accuracy"]), 6),
+        "title": f"{title}: training beats, each scored by the network that left out its fold",
+        "cross_validation": {
+            "beats": int(scored.sum()),
+            **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},
+            **{f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"},
+        },
+        "best_epoch": best["epoch"].astype(int).to_dict(),
+        "fold_macro_f1_nsvf": best["val_macro_f1"].round(6).to_dict(),
         "machine": machine(),
     }
     (folder / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

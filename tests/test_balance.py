@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from stages.balance import assign_folds, balance
+from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About, BeatSet, read_beats
 from stages.ecg.databases import SYNTHETIC
-from stages.ecg.rhythm import RR_FEATURES
 from stages.params import ParamsError, load_params
 
 SETTINGS = load_params().balance
@@ -23,7 +23,7 @@ def beats(beat_format):
             "aami": (list("N" * 28 + "S" * 4 + "V" * 4 + "F" * 2 + "Q" * 2)) * len(SYNTHETIC.records),
             "flat": False,
             "invalid": False,
-            **{name: rng.normal(size=count) for name in RR_FEATURES},
+            **{name: rng.normal(size=count) for name in FEATURES},
         }
     )
     # The first sample of each window numbers the beat, so that a beat can be followed into its fold.
@@ -35,7 +35,7 @@ def beats(beat_format):
 def run(beats, tmp_path, protocol="inter_patient", **changes):
     settings = SETTINGS.model_copy(update=changes)
     balance(beats, protocol, settings, tmp_path / "balanced", tmp_path / "metrics")
-    folds = {fold: read_beats(tmp_path / "balanced" / fold) for fold in ("train", "val", "test")}
+    folds = {fold: read_beats(tmp_path / "balanced" / fold) for fold in ("train", "test")}
     about = json.loads((tmp_path / "balanced" / "train" / "draws.json").read_text())
     return folds, pd.read_parquet(tmp_path / "balanced" / "train" / "draws.parquet"), about
 
@@ -53,31 +53,40 @@ def test_every_beat_is_in_one_fold_once_whatever_the_method(beats, tmp_path, pro
 
 
 @pytest.mark.parametrize("method", ["oversample", "smote", "augment", "undersample", "class_weight"])
-def test_balancing_leaves_validation_and_test_as_they_are(beats, tmp_path, method):
+def test_balancing_draws_no_beat_that_is_held_out(beats, tmp_path, method):
     plain, _, _ = run(beats, tmp_path / "plain", method="none")
     balanced, draws, _ = run(beats, tmp_path / "balanced", method=method, ratio=0.5)
-    for fold in ("val", "test"):
+    for fold in ("train", "test"):
         np.testing.assert_array_equal(plain[fold].signals, balanced[fold].signals)
         assert plain[fold].table.equals(balanced[fold].table)
-    assert draws["beat"].max() < len(balanced["train"].signals)
-    assert draws["partner"].max() < len(balanced["train"].signals)
+    fold_of_beat = balanced["train"].table["fold"].to_numpy()
+    assert (fold_of_beat[draws["beat"]] != draws["held_out"]).all()
+    assert (fold_of_beat[draws["partner"]] != draws["held_out"]).all()
+
+
+@pytest.mark.parametrize("protocol", ["inter_patient", "intra_patient"])
+def test_every_training_beat_is_held_out_once_and_learned_from_in_all_other_folds(beats, tmp_path, protocol):
+    folds, draws, _ = run(beats, tmp_path, protocol)
+    table = folds["train"].table
+    for fold in table["fold"].unique():
+        drawn = draws.loc[draws["held_out"] == fold, "beat"]
+        assert sorted(drawn) == np.flatnonzero(table["fold"] != fold).tolist()
 
 
 def test_draws_cost_no_signals(beats, tmp_path):
     folds, draws, _ = run(beats, tmp_path, method="oversample", ratio=1.0)
-    assert len(draws) > len(folds["train"].signals)
-    assert len(folds["train"].signals) == (beats.table["record"].isin([f"s{n:02d}" for n in (1, 2, 4, 5, 6, 7)])).sum()
+    assert (draws.groupby("held_out").size() > len(folds["train"].signals) / 2).all()
+    assert len(folds["train"].signals) == beats.table["record"].isin(SYNTHETIC.ds1).sum()
 
 
-def test_the_scaler_is_learned_from_the_training_fold_alone(beats, tmp_path):
+def test_the_scaler_is_learned_without_the_beats_held_out_and_the_test_beats(beats, tmp_path):
     _, _, before = run(beats, tmp_path / "a")
-    strangers = ~beats.table["record"].isin(SYNTHETIC.ds1) | beats.table["record"].isin(
-        SETTINGS.validation["synthetic"]
-    )
-    for name in RR_FEATURES:
+    strangers = beats.table["record"].isin([*SYNTHETIC.ds2, *SETTINGS.folds["synthetic"][0]])
+    for name in FEATURES:
         beats.table.loc[strangers, name] = 1e6
     _, _, after = run(beats, tmp_path / "b")
-    assert before["rhythm"] == after["rhythm"]
+    assert before["held_out"]["1"]["rhythm"] == after["held_out"]["1"]["rhythm"]
+    assert before["held_out"]["2"]["rhythm"] != after["held_out"]["2"]["rhythm"]
 
 
 def test_unreadable_beats_are_not_learned_from_but_stay_in_their_fold(beats, tmp_path):
@@ -85,14 +94,15 @@ def test_unreadable_beats_are_not_learned_from_but_stay_in_their_fold(beats, tmp
     folds, draws, about = run(beats, tmp_path)
     assert about["left_out"] == 3
     assert not set(draws["beat"]) & {0, 1, 2}
-    assert len(folds["train"].table) == 240
+    assert len(folds["train"].table) == 320
 
 
 def test_only_class_weighting_weighs(beats, tmp_path):
     _, _, about = run(beats, tmp_path / "a", method="class_weight", ratio=0.01)
-    assert about["class_weights"]["F"] == pytest.approx(14 * about["class_weights"]["N"])
+    weights = about["held_out"]["1"]["class_weights"]
+    assert weights["F"] == pytest.approx(14 * weights["N"])
     _, _, about = run(beats, tmp_path / "b", method="none")
-    assert set(about["class_weights"].values()) == {1.0}
+    assert set(about["held_out"]["1"]["class_weights"].values()) == {1.0}
 
 
 def test_the_counts_of_the_folds_are_reported_with_the_protocol(beats, tmp_path):
@@ -103,7 +113,7 @@ def test_the_counts_of_the_folds_are_reported_with_the_protocol(beats, tmp_path)
     assert (tmp_path / "metrics" / "folds.png").stat().st_size > 1000
 
 
-def test_a_database_without_validation_records_is_an_error(beats):
-    settings = SETTINGS.model_copy(update={"validation": {"mitdb": ["101"]}})
+def test_a_database_without_folds_is_an_error(beats):
+    settings = SETTINGS.model_copy(update={"folds": {"mitdb": [["101"]]}})
     with pytest.raises(ParamsError, match="names no records of database synthetic; add synthetic:"):
         assign_folds(beats, "inter_patient", settings)

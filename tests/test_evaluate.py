@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About, BeatSet
-from stages.ecg.rhythm import RR_FEATURES
 from stages.evaluate import predictions, require_same_beats, scores
 from stages.nets.saving import Classifier, ModelFileError
 
 
 def classifier(about):
-    return Classifier(None, {"trained_on": asdict(about), "rhythm_features": list(RR_FEATURES)})
+    return Classifier(None, {"trained_on": asdict(about), "rhythm_features": list(FEATURES)})
 
 
 @pytest.fixture

@@ -68,14 +68,28 @@ def test_several_problems_are_told_at_once(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("records", [["100"], [], "all"])
-def test_validation_records_come_from_ds1(changed, records):
-    if records == "all":
-        from stages.ecg.databases import MITDB
+@pytest.mark.parametrize("strange", ["test record", "record twice", "record missing", "one group", "empty group"])
+def test_the_folds_are_groups_of_ds1(changed, strange):
+    groups = [list(records) for records in PARAMS["balance"]["folds"]["mitdb"]]
+    if strange == "test record":
+        groups[0][0] = "100"
+    elif strange == "record twice":
+        groups[0].append(groups[1][0])
+    elif strange == "record missing":
+        groups[0].pop()
+    elif strange == "one group":
+        groups = [[record for records in groups for record in records]]
+    else:
+        groups.append([])
+    with pytest.raises(
+        ParamsError, match=r"folds.mitdb: expected two groups or more, with every DS1 record \(101 .*230"
+    ):
+        changed("balance.folds.mitdb", groups)
 
-        records = list(MITDB.ds1)
-    with pytest.raises(ParamsError, match=r"validation.mitdb: expected some, not all, of the DS1 records 101 .*230"):
-        changed("balance.validation.mitdb", records)
+
+def test_an_ensemble_has_at_most_one_network_a_fold(changed):
+    with pytest.raises(ParamsError, match=r"train.inter_patient.members: expected at most one a fold, 5; found 6"):
+        changed("train.inter_patient.members", 6)
 
 
 def test_synthetic_data_cannot_pass_for_another_source(changed):

@@ -13,8 +13,12 @@ from scipy.ndimage import median_filter
 from scipy.signal import resample_poly
 
 from stages.ecg import aami
+from stages.ecg.atrial import P_FEATURES, p_waves
 from stages.ecg.recordings import RecordError, Recording
-from stages.ecg.rhythm import rr_intervals
+from stages.ecg.rhythm import RR_FEATURES, rr_intervals
+
+FEATURES = RR_FEATURES + P_FEATURES
+"""The columns of a table of beats that the networks see beside the windows."""
 
 KACHUEE_HZ = 125
 KACHUEE_SAMPLES = 187
@@ -32,8 +36,8 @@ class BeatFormat:
     Attributes
     ----------
     window : {"fixed", "kachuee"}
-        ``fixed``: the same physical span around each fiducial. ``kachuee``: see :func:`kachuee_windows`; the other
-        attributes but ``leads`` do not apply to it.
+        ``fixed``: the same physical span around each fiducial. ``kachuee``: see :func:`kachuee_windows`; rate, span
+        and template do not apply to it, and the baseline stays in.
     leads : tuple of str
         Lead names in order of preference.
     fs_hz : int
@@ -93,9 +97,9 @@ def cut_beats(recording: Recording, fmt: BeatFormat) -> tuple[NDArray[np.float32
     signals : ndarray of float32, shape (beats, samples, channels)
     table : DataFrame, one row a beat
         ``record``, ``lead``, ``sample`` (annotated, at the rate of the recording), ``time_s``, ``symbol``, ``aami``,
-        the columns of :func:`~stages.ecg.rhythm.rr_intervals` and the flags ``edge`` (the window reaches past an end
-        of the recording and repeats its last sample there), ``invalid`` (samples were missing and filled in between
-        their neighbours) and ``flat`` (no deflection to see).
+        the columns of :func:`~stages.ecg.rhythm.rr_intervals` and of :func:`~stages.ecg.atrial.p_waves` and the
+        flags ``edge`` (the window reaches past an end of the recording and repeats its last sample there),
+        ``invalid`` (samples were missing and filled in between their neighbours) and ``flat`` (no deflection to see).
 
     Raises
     ------
@@ -108,10 +112,11 @@ def cut_beats(recording: Recording, fmt: BeatFormat) -> tuple[NDArray[np.float32
     missing = ~np.isfinite(recording.signal)
     signal = resample(fill(recording.signal), recording.fs, fmt.rate_hz)
     fiducials = np.rint(recording.samples * (fmt.rate_hz / recording.fs)).astype(np.int64).clip(0, len(signal) - 1)
+    steady, peaks = steady_signal(signal, fiducials, fmt)
     if fmt.window == "kachuee":
         signals, spans = kachuee_windows(signal, fiducials)
     else:
-        signals, spans = fixed_windows(signal, fiducials, fmt)
+        signals, spans = fixed_windows(steady, peaks, fmt)
     table = pd.DataFrame(
         {
             "record": recording.record,
@@ -129,7 +134,7 @@ def cut_beats(recording: Recording, fmt: BeatFormat) -> tuple[NDArray[np.float32
             "flat": np.ptp(signals[:, :, 0], axis=1) < FLAT_MV,
         }
     )
-    return signals, pd.concat([table, rhythm, flags], axis=1)
+    return signals, pd.concat([table, rhythm, p_waves(steady, peaks, fmt.rate_hz), flags], axis=1)
 
 
 def fill(signal: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,6 +181,31 @@ def refine_fiducials(signal: NDArray[np.float64], fiducials: NDArray[np.int64], 
     return (fiducials - reach + deflections.argmax(axis=1)).clip(0, len(signal) - 1)
 
 
+def steady_signal(
+    signal: NDArray[np.float64], fiducials: NDArray[np.int64], fmt: BeatFormat
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Free a signal of its baseline and of the patient's amplitude, and move the fiducials to the R peaks.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (samples,)
+        At ``fmt.rate_hz``, mV.
+    fiducials : ndarray of int, shape (beats,)
+
+    Returns
+    -------
+    signal : ndarray, shape (samples,)
+        In ``fmt.unit`` of a fixed window.
+    fiducials : ndarray of int, shape (beats,)
+    """
+    signal = remove_baseline(signal, fmt.rate_hz, fmt.baseline_s)
+    fiducials = refine_fiducials(signal, fiducials, round(fmt.refine_s * fmt.rate_hz))
+    if fmt.amplitude == "record":
+        amplitude = np.median(np.abs(signal[fiducials]))
+        signal = signal / (amplitude if amplitude > FLAT_MV else 1.0)
+    return signal, fiducials
+
+
 def fixed_windows(
     signal: NDArray[np.float64], fiducials: NDArray[np.int64], fmt: BeatFormat
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -184,8 +214,8 @@ def fixed_windows(
     Parameters
     ----------
     signal : ndarray, shape (samples,)
-        At ``fmt.fs_hz``, mV.
     fiducials : ndarray of int, shape (beats,)
+        From :func:`steady_signal`.
 
     Returns
     -------
@@ -193,11 +223,6 @@ def fixed_windows(
     spans : ndarray of int, shape (beats, 2)
         First sample and sample after the last of each window, before it was held inside the signal.
     """
-    signal = remove_baseline(signal, fmt.fs_hz, fmt.baseline_s)
-    fiducials = refine_fiducials(signal, fiducials, round(fmt.refine_s * fmt.fs_hz))
-    if fmt.amplitude == "record":
-        amplitude = np.median(np.abs(signal[fiducials]))
-        signal = signal / (amplitude if amplitude > FLAT_MV else 1.0)
     starts = fiducials - fmt.samples_before
     length = fmt.shape[0]
     windows = signal[(starts[:, None] + np.arange(length)).clip(0, len(signal) - 1)]

@@ -12,8 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.ecg import aami
-from stages.ecg.beats import BeatFormat
-from stages.ecg.rhythm import RR_FEATURES
+from stages.ecg.beats import FEATURES, BeatFormat
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class BeatSet:
     @property
     def rhythm(self) -> NDArray[np.float32]:
         """RR features, shape (beats, features)."""
-        return self.table[list(RR_FEATURES)].to_numpy(dtype=np.float32)
+        return self.table[list(FEATURES)].to_numpy(dtype=np.float32)
 
     @property
     def labels(self) -> NDArray[np.int8]:

@@ -1,14 +1,19 @@
-"""Which beat is in which fold: the two protocols."""
+"""Which beat is in which fold: the two protocols.
 
-from collections.abc import Collection
+The test fold is scored once a model is final. All other beats are learned from, in folds: each network of an ensemble
+leaves out one fold and is validated on it, so every beat is learned from and none is validated by who learned it.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from stages.ecg.databases import Database
 
-FOLDS = ("train", "val", "test")
+TEST = "test"
+LEFT_OUT = "none"
 
 PROTOCOL_LABELS = {"inter_patient": "inter-patient", "intra_patient": "patient-mixed"}
 """How each protocol is called wherever a person reads of it."""
@@ -19,8 +24,8 @@ def label(protocol: str, synthetic: bool) -> str:
     return PROTOCOL_LABELS[protocol] + (", SYNTHETIC data" if synthetic else "")
 
 
-def inter_patient(table: pd.DataFrame, database: Database, validation: Collection[str]) -> pd.Series:
-    """Assign beats by patient: DS1 less the validation records trains, DS2 tests.
+def inter_patient(table: pd.DataFrame, database: Database, groups: Sequence[Sequence[str]]) -> pd.Series:
+    """Assign beats by patient: DS1 is learned from, one group of its records a fold; DS2 tests.
 
     A record of DS2 whose subject is also in DS1 (mitdb 202) stays in the test fold, as in the literature; scores
     without it are reported beside.
@@ -29,41 +34,42 @@ def inter_patient(table: pd.DataFrame, database: Database, validation: Collectio
     ----------
     table : DataFrame with column ``record``
     database : Database
-    validation : collection of str
-        Records of DS1.
+    groups : sequence of sequences of str
+        Every record of DS1 in one group.
 
     Returns
     -------
     Series of str
-        ``train``, ``val``, ``test`` or, for records that the protocol leaves out, ``none``.
+        ``1``, ``2``, … for the folds, ``test`` or, for records that the protocol leaves out, ``none``.
     """
-    fold_of_record = dict.fromkeys(database.left_out, "none")
-    fold_of_record |= dict.fromkeys(database.ds1, "train")
-    fold_of_record |= dict.fromkeys(validation, "val")
-    fold_of_record |= dict.fromkeys(database.ds2, "test")
+    fold_of_record = dict.fromkeys(database.left_out, LEFT_OUT) | dict.fromkeys(database.ds2, TEST)
+    for number, records in enumerate(groups, start=1):
+        fold_of_record |= dict.fromkeys(records, str(number))
     return table["record"].map(fold_of_record)
 
 
-def patient_mixed(table: pd.DataFrame, validation: float, test: float, seed: int) -> pd.Series:
+def patient_mixed(table: pd.DataFrame, count: int, test: float, seed: int) -> pd.Series:
     """Assign beats at random, each class alike: the beats of one patient fall into all folds.
 
     Parameters
     ----------
     table : DataFrame with column ``aami``
-    validation, test : float
-        Fractions of all beats.
+    count : int
+        Folds beside the test fold.
+    test : float
+        Fraction of all beats in the test fold.
     seed : int
 
     Returns
     -------
     Series of str
-        ``train``, ``val`` or ``test``.
+        ``1``, ``2``, … or ``test``.
     """
     rows = np.arange(len(table))
     classes = table["aami"].to_numpy()
-    rest, tested = train_test_split(rows, test_size=test, stratify=classes, random_state=seed)
-    _, validated = train_test_split(rest, test_size=validation / (1 - test), stratify=classes[rest], random_state=seed)
-    folds = np.full(len(table), "train", dtype="<U5")
-    folds[validated] = "val"
-    folds[tested] = "test"
-    return pd.Series(folds, index=table.index)
+    rest, _ = train_test_split(rows, test_size=test, stratify=classes, random_state=seed)
+    folds = np.full(len(table), TEST, dtype=object)
+    splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
+    for number, (_, held_out) in enumerate(splitter.split(rest, classes[rest]), start=1):
+        folds[rest[held_out]] = str(number)
+    return pd.Series(folds, index=table.index, dtype=str)

@@ -34,7 +34,7 @@ class Inputs:
     beat : tuple of int
         Samples and channels of a beat window.
     center, scale : sequence of float
-        Centre and scale of each RR feature, from the training fold.
+        Centre and scale of each rhythm feature, from the training beats.
     """
 
     beat: tuple[int, int]
@@ -49,6 +49,7 @@ def build_cnn(
     layer_3_size: int,
     layer_FC_size: int,
     dropout_rate: float,
+    shape_tells_s: bool,
 ) -> keras.Model:
     """Build a convolutional network of three blocks, each convolution, batch norm, ReLU, pooling and dropout.
 
@@ -63,6 +64,8 @@ def build_cnn(
     layer_FC_size : int
         Units of the dense layer.
     dropout_rate : float
+    shape_tells_s : bool
+        See :func:`_classify`.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def build_cnn(
         x = keras.layers.Activation("relu")(x)
         x = keras.layers.MaxPooling2D((2, 1), padding="same")(x)
         x = keras.layers.Dropout(dropout_rate)(x)
-    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, "cnn")
+    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, shape_tells_s)
 
 
 def build_rnn(
@@ -91,6 +94,7 @@ def build_rnn(
     frame: int,
     layer_FC_size: int,
     dropout_rate: float,
+    shape_tells_s: bool,
 ) -> keras.Model:
     """Build a recurrent network that reads the window in frames of several samples.
 
@@ -107,6 +111,7 @@ def build_rnn(
         Samples that one step sees; the window is padded with zeros to whole frames.
     layer_FC_size : int
     dropout_rate : float
+    shape_tells_s : bool
 
     Returns
     -------
@@ -123,7 +128,7 @@ def build_rnn(
         layer = recurrent(units, return_sequences=number < layers - 1, unroll=steps <= UNROLL_STEPS)
         x = (keras.layers.Bidirectional(layer) if bidirectional else layer)(x)
         x = keras.layers.Dropout(dropout_rate)(x)
-    return _classify(inputs, beat, rhythm, x, layer_FC_size, dropout_rate, "rnn")
+    return _classify(inputs, beat, rhythm, x, layer_FC_size, dropout_rate, shape_tells_s)
 
 
 def _inputs(inputs: Inputs) -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -137,18 +142,22 @@ def _classify(
     x: keras.KerasTensor,
     units: int,
     dropout_rate: float,
-    name: str,
+    shape_tells_s: bool,
 ) -> keras.Model:
-    """Add the evidence of shape and timing.
+    """Add the evidence of shape and rhythm.
 
-    A supraventricular beat has the QRS complex of a normal one and is told from it by timing. So the shape has one
-    output for N and S together; with one for each, the network remembers how the few patients with many S beats look.
+    A supraventricular beat has the QRS complex of a normal one and is told from it by rhythm. Unless
+    ``shape_tells_s``, the shape has one output for N and S together: with one for each, a network remembers how the
+    few patients with many S beats look, which is of use for these patients alone.
     """
     shape = keras.layers.Dense(units, activation="relu")(x)
     shape = keras.layers.Dropout(dropout_rate)(shape)
-    n_or_s = keras.layers.Dense(1)(shape)
-    others = keras.layers.Dense(len(aami.CLASSES) - 2)(shape)
-    of_shape = keras.layers.Concatenate()([n_or_s, n_or_s, others])
+    if shape_tells_s:
+        of_shape = keras.layers.Dense(len(aami.CLASSES))(shape)
+    else:
+        n_or_s = keras.layers.Dense(1)(shape)
+        others = keras.layers.Dense(len(aami.CLASSES) - 2)(shape)
+        of_shape = keras.layers.Concatenate()([n_or_s, n_or_s, others])
 
     timing = keras.layers.Normalization(mean=list(inputs.center), variance=[s**2 for s in inputs.scale])(rhythm)
     for _ in range(RHYTHM_LAYERS):
@@ -157,4 +166,18 @@ def _classify(
 
     evidence = keras.layers.Add()([of_shape, of_timing])
     probabilities = keras.layers.Activation("softmax", name="probabilities")(evidence)
-    return keras.Model({"beat": beat, "rhythm": rhythm}, probabilities, name=name)
+    return keras.Model({"beat": beat, "rhythm": rhythm}, probabilities)
+
+
+def average(members: Sequence[keras.Model], name: str) -> keras.Model:
+    """Join networks of the same inputs into one that gives the mean of their probabilities."""
+    first = members[0].input
+    inputs = {key: keras.Input(first[key].shape[1:], name=key) for key in ("beat", "rhythm")}
+    copies = []
+    for number, member in enumerate(members, start=1):
+        copy = keras.Model.from_config({**member.get_config(), "name": f"{name}_{number}"})
+        copy.set_weights(member.get_weights())
+        copies.append(copy)
+    outputs = [copy(inputs) for copy in copies]
+    mean = keras.layers.Average(name="probabilities")(outputs) if len(outputs) > 1 else outputs[0]
+    return keras.Model(inputs, mean, name=name)

@@ -176,13 +176,13 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         with np.load(path, allow_pickle=False) as saved:
             if str(saved["fingerprint"]) != self.fingerprint:
-                log.info("the interrupted fit in %s was of other data or settings; beginning anew", self.folder)
+                log.info("the earlier fit in %s was of other data or settings; beginning anew", self.folder)
                 return 0
             self.history = json.loads(str(saved["history"]))
             self.best = [saved[f"best_{i}"] for i in range(len(model.weights))]
             for i, variable in enumerate(_state(model)):
                 variable.assign(saved[f"state_{i}"])
-        log.info("going on after epoch %d of an interrupted fit", len(self.history))
+        log.info("going on after epoch %d of an earlier fit", len(self.history))
         return len(self.history)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -257,7 +257,7 @@ def fit(
     augment : callable
         Alters the signals of ``draws.altered``.
     folder : Path
-        For checkpoints, removed when the fit is done.
+        For the checkpoint. It stays: a later call with the same beats and settings takes the finished fit from there.
     callbacks : sequence of keras.callbacks.Callback
         Called last, with the validation scores in the logs.
 
@@ -296,7 +296,6 @@ def fit(
         shutil.rmtree(folder, ignore_errors=True)
         raise FloatingPointError("the loss is no longer a number; lower train.<model>.learning_rate")
     model.set_weights(checkpoint.best)
-    shutil.rmtree(folder, ignore_errors=True)
     return history.assign(best=history["epoch"] == checkpoint.best_epoch)
 
 

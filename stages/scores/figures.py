@@ -88,12 +88,12 @@ def pr_figure(points: pd.DataFrame, title: str) -> Figure:
 
 
 def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
-    """Losses and scores (0 to 1) of every epoch, training solid and validation dashed.
+    """Losses and scores (0 to 1) of every epoch and fold, training solid and validation dashed.
 
-    ``history`` has a column ``epoch``, optionally a boolean ``best`` (the epoch kept, marked), and one per quantity:
-    ``val_`` starts those of the validation fold, ``loss`` ends those of a loss. A learning rate is not drawn.
+    ``history`` has the columns ``epoch``, ``fold`` (the one held out: a line each), ``best`` (the epoch kept, a
+    larger dot) and one per quantity: ``val_`` starts those of the fold held out, ``loss`` ends those of a loss.
     """
-    drawn = [name for name in history.columns if name not in ("epoch", "best", "learning_rate", "lr")]
+    drawn = [name for name in history.columns if name not in ("epoch", "best", "fold")]
     losses = [name for name in drawn if name.endswith("loss")]
     panels = {"loss": losses, "score (0 to 1)": [name for name in drawn if name not in losses]}
     panels = {label: names for label, names in panels.items() if names}
@@ -104,12 +104,14 @@ def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
         others = dict.fromkeys(quantity for quantity in quantities if quantity not in of_class)
         colours = of_class | dict(zip(others, cycle(("black", "#E69F00", "#56B4E9")), strict=False))
         for name, quantity in zip(names, quantities, strict=True):
-            line, fold = ("-", "training") if name == quantity else ("--", "validation")
-            label_of_line = f"{quantity.replace('_', ' ').replace('f1', 'F1')}, {fold}"
-            axes.plot(history["epoch"], history[name], line, marker=".", color=colours[quantity], label=label_of_line)
-        for epoch in history.loc[history["best"].astype(bool), "epoch"] if "best" in history else ():
-            axes.axvline(epoch, color="0.4", linewidth=0.8, linestyle=":", label="epoch kept")
-        axes.set(xlabel="epoch", ylabel=label, ylim=(0, None if label == "loss" else 1.02))
+            line, whose = ("-", "training") if name == quantity else ("--", "validation")
+            label_of_line = f"{quantity.replace('_', ' ').replace('f1', 'F1')}, {whose}"
+            for number, (_, of_fold) in enumerate(history.groupby("fold")):
+                named = label_of_line if number == 0 else None
+                axes.plot(of_fold["epoch"], of_fold[name], line, color=colours[quantity], linewidth=0.9, label=named)
+                kept = of_fold[of_fold["best"].astype(bool)]
+                axes.plot(kept["epoch"], kept[name], "o", color=colours[quantity], markersize=4)
+        axes.set(xlabel="epoch (dot: kept)", ylabel=label, ylim=(0, None if label == "loss" else 1.02))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -11,47 +11,52 @@ from stages.params import load_params
 BEATS = pd.DataFrame({"record": np.repeat(MITDB.records, 40), "aami": (list("NNNNNSVFQN") * 4) * 48})
 
 
-@pytest.fixture(scope="module")
-def validation():
-    return load_params().balance.validation
+GROUPS = load_params().balance.folds
 
 
 @pytest.mark.parametrize("database", [MITDB, SYNTHETIC])
-def test_no_record_is_on_two_sides(database, validation):
+def test_no_record_is_on_two_sides(database):
     beats = pd.DataFrame({"record": np.repeat(database.records, 3)})
-    folds = inter_patient(beats, database, validation[database.name])
+    folds = inter_patient(beats, database, GROUPS[database.name])
     assert pd.concat([folds.rename("fold"), beats["record"]], axis=1).drop_duplicates()["record"].is_unique
     assert set(beats.loc[folds == "test", "record"]) == set(database.ds2)
-    assert set(beats.loc[folds == "val", "record"]) == set(validation[database.name])
+    for number, records in enumerate(GROUPS[database.name], start=1):
+        assert set(beats.loc[folds == str(number), "record"]) == set(records)
     assert set(beats.loc[folds == "none", "record"]) == set(database.left_out)
 
 
-def test_no_subject_trains_and_validates(validation):
-    folds = inter_patient(BEATS, MITDB, validation["mitdb"])
-    subjects = BEATS["record"].map(MITDB.subject)
-    assert not set(subjects[folds == "train"]) & set(subjects[folds == "val"])
+def test_no_subject_is_in_two_folds():
+    folds = inter_patient(BEATS, MITDB, GROUPS["mitdb"])
+    pairs = pd.DataFrame({"subject": BEATS["record"].map(MITDB.subject), "fold": folds}).drop_duplicates()
     # The one known exception between DS1 and DS2, which is why DS2 is also reported without 202.
-    assert set(subjects[folds == "train"]) & set(subjects[folds == "test"]) == {"201"}
+    assert set(pairs.loc[pairs["subject"].duplicated(), "subject"]) == {"201"}
+    assert set(pairs.loc[pairs["subject"] == "201", "fold"]) == {"3", "test"}
 
 
-def test_paced_records_are_left_out(validation):
-    folds = inter_patient(BEATS, MITDB, validation["mitdb"])
+def test_every_fold_of_mitdb_has_s_and_v_beats_enough_to_score():
+    s_beats = {"118": 96, "124": 31, "201": 128, "207": 107, "209": 383, "220": 94, "223": 73}  # data sheet of mitdb
+    for records in GROUPS["mitdb"]:
+        assert sum(s_beats.get(record, 0) for record in records) >= 70
+
+
+def test_paced_records_are_left_out():
+    folds = inter_patient(BEATS, MITDB, GROUPS["mitdb"])
     assert set(BEATS.loc[folds == "none", "record"]) == {"102", "104", "107", "217"}
 
 
 def test_the_mixed_split_is_stratified_and_complete():
-    folds = patient_mixed(BEATS, 0.1, 0.1, seed=3)
-    assert folds.value_counts().to_dict() == {"train": 1536, "val": 192, "test": 192}
+    folds = patient_mixed(BEATS, 9, 0.1, seed=3)
+    assert folds.value_counts().to_dict() == {"test": 192, **{str(number): 192 for number in range(1, 10)}}
     shares = pd.crosstab(folds, BEATS["aami"], normalize="index")
-    np.testing.assert_allclose(shares.loc["test"], shares.loc["train"], atol=0.01)
+    np.testing.assert_allclose(shares.loc[["1"]], shares.loc[["test"]], atol=0.01)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000))
 def test_the_mixed_split_follows_the_seed(seed):
-    first, again = patient_mixed(BEATS, 0.1, 0.1, seed), patient_mixed(BEATS, 0.1, 0.1, seed)
+    first, again = patient_mixed(BEATS, 9, 0.1, seed), patient_mixed(BEATS, 9, 0.1, seed)
     assert first.equals(again)
-    assert not first.equals(patient_mixed(BEATS, 0.1, 0.1, seed + 1))
+    assert not first.equals(patient_mixed(BEATS, 9, 0.1, seed + 1))
 
 
 def test_labels_name_protocol_and_synthetic_data():

@@ -2,10 +2,17 @@ import keras
 import numpy as np
 import pytest
 
-from stages.nets.building import Inputs, build_cnn, build_rnn
+from stages.nets.building import Inputs, average, build_cnn, build_rnn
 
 INPUTS = Inputs((198, 2), [0.1, 0.2, 1.0, 0.0], [0.05, 0.06, 0.1, 0.02])
-CNN = {"layer_1_size": 8, "layer_2_size": 8, "layer_3_size": 8, "layer_FC_size": 16, "dropout_rate": 0.3}
+CNN = {
+    "layer_1_size": 8,
+    "layer_2_size": 8,
+    "layer_3_size": 8,
+    "layer_FC_size": 16,
+    "dropout_rate": 0.3,
+    "shape_tells_s": False,
+}
 RNN = {
     "layer_type": "gru",
     "bidirectional": True,
@@ -14,6 +21,7 @@ RNN = {
     "frame": 11,
     "layer_FC_size": 16,
     "dropout_rate": 0.3,
+    "shape_tells_s": False,
 }
 
 VARIANTS = [
@@ -66,14 +74,28 @@ def test_the_scaler_is_inside_the_network():
 
 
 @pytest.mark.parametrize(("build", "sizes"), VARIANTS[:3:2])
-def test_only_timing_tells_s_from_n(build, sizes):
+def test_unless_shape_may_tell_only_rhythm_does(build, sizes):
     keras.utils.set_random_seed(1)
     model = build(INPUTS, **sizes)
     one, other = beats(), beats()
     other["beat"] = other["beat"][::-1] * 3
     ratios = [p[:, 1] / p[:, 0] for p in (model.predict(one, verbose=0), model.predict(other, verbose=0))]
     np.testing.assert_allclose(*ratios, rtol=1e-3)
+    telling = build(INPUTS, **{**sizes, "shape_tells_s": True})
+    told = [p[:, 1] / p[:, 0] for p in (telling.predict(one, verbose=0), telling.predict(other, verbose=0))]
+    assert np.abs(told[0] / told[1] - 1).max() > 0.01
     early = {**one, "rhythm": one["rhythm"] - 0.3}
     assert (
         np.abs(model.predict(early, verbose=0)[:, 1] / model.predict(early, verbose=0)[:, 0] - ratios[0]).max() > 0.01
     )
+
+
+def test_an_ensemble_gives_the_mean_of_its_members():
+    members = []
+    for seed in (1, 2, 3):
+        keras.utils.set_random_seed(seed)
+        members.append(build_cnn(INPUTS, **CNN))
+    apart = [member.predict(beats(), verbose=0) for member in members]
+    together = average(members, "cnn").predict(beats(), verbose=0)
+    np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-6)
+    np.testing.assert_array_equal(average(members[:1], "cnn").predict(beats(), verbose=0), apart[0])

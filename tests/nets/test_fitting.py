@@ -30,7 +30,7 @@ def unchanged(signals, _):
 
 def small_network():
     make_deterministic(SETTINGS.seed)
-    return build_cnn(Inputs((60, 1), [0.0, 0.0], [1.0, 1.0]), 8, 8, 8, 16, 0.3)
+    return build_cnn(Inputs((60, 1), [0.0, 0.0], [1.0, 1.0]), 8, 8, 8, 16, 0.3, True)
 
 
 def run(folder, callbacks=(), settings=SETTINGS, train=None):
@@ -59,7 +59,6 @@ def test_learns_and_reports(tmp_path):
     assert history["epoch"].tolist() == [0, 1, 2, 3]
     assert history["best"].sum() == 1
     assert {"val_loss", "val_accuracy", "val_macro_f1", "val_f1_S"} <= set(history.columns)
-    assert not (tmp_path / "fit").exists()
 
 
 def test_the_best_epoch_is_kept(tmp_path):
@@ -88,6 +87,14 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(tmp_path):
     assert seen == [2, 3]
     assert again.equals(history)
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_finished_fit_is_not_made_again(tmp_path):
+    first, history = run(tmp_path / "fit")
+    second, again = run(tmp_path / "fit", [killer(0)])
+    assert again.equals(history)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -22,8 +22,9 @@ def draw():
     epochs = np.arange(1, 6)
     history = pd.DataFrame(
         {"epoch": epochs, "loss": 1 / epochs, "val_loss": 1.1 / epochs, "val_macro_f1": epochs / 10}
-        | {"val_f1_V": epochs / 8, "lr": 0.001, "best": epochs == 5}
+        | {"val_f1_V": epochs / 8}
     )
+    history = pd.concat([history.assign(fold=fold, best=epochs == kept) for fold, kept in (("1", 5), ("2", 3))])
     models = pd.DataFrame(
         [(m, c, k, np.nan if c == "Q" else 0.5) for m in ("cnn", "rnn") for c in CLASSES for k in ("se", "ppv", "f1")],
         columns=["model", "class", "metric", "value"],
@@ -107,18 +108,15 @@ def test_curves_are_coloured_by_class(drawn):
     assert {name: lines[name] for name in "NSVF"} == {name: figures.COLOURS[name] for name in "NSVF"}
 
 
-def test_learning_curves_split_losses_from_scores_and_mark_the_epoch_kept(drawn):
+def test_learning_curves_split_losses_from_scores_and_draw_each_fold(drawn):
     loss, scores = drawn["learning"].axes
-    assert [line.get_label() for line in loss.get_lines()] == ["loss, training", "loss, validation", "epoch kept"]
-    assert [line.get_label() for line in scores.get_lines()] == [
-        "macro F1, validation",
-        "F1 V, validation",
-        "epoch kept",
-    ]
-    macro, ventricular, kept = scores.get_lines()
-    assert macro.get_linestyle() == "--"
-    assert ventricular.get_color() == figures.COLOURS["V"]
-    assert kept.get_xdata() == [5, 5]
+    named = [[line.get_label() for line in axes.get_lines() if line.get_label()[0] != "_"] for axes in (loss, scores)]
+    assert named == [["loss, training", "loss, validation"], ["macro F1, validation", "F1 V, validation"]]
+    dashed = [line for line in scores.get_lines() if line.get_linestyle() == "--"]
+    assert len(dashed) == 4  # two quantities, two folds
+    assert dashed[-1].get_color() == figures.COLOURS["V"]
+    kept = [line for line in scores.get_lines() if line.get_marker() == "o"]
+    assert {tuple(line.get_xdata()) for line in kept} == {(5,), (3,)}
 
 
 def test_the_rarest_class_is_drawn_on_top(drawn):
