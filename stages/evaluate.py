@@ -44,7 +44,7 @@ def evaluate(protocol: str, name: str, settings: Evaluate) -> None:
     classifier = load_classifier(paths.MODELS / protocol / f"{name}.keras")
     beats = read_beats(paths.BALANCED / protocol / "test")
     require_same_beats(classifier, beats)
-    probabilities = classifier.predict(beats.signals, beats.rhythm)
+    probabilities = classifier.predict(beats.signals, beats.rhythm, beats.table["record"])
     label = folds.label(protocol, beats.about.synthetic)
 
     path = paths.PREDICTIONS / protocol / f"{name}.parquet"

@@ -78,7 +78,7 @@ def record_table(table: pd.DataFrame) -> pd.DataFrame:
         subject=("subject", "first"),
         lead=("lead", "first"),
         beats=("aami", "size"),
-        rr_usual_s=("rr_usual_s", "first"),
+        rr_mean_s=("rr_mean_s", "first"),
         edge=("edge", "sum"),
         invalid=("invalid", "sum"),
         flat=("flat", "sum"),

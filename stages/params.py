@@ -135,6 +135,7 @@ class Ensemble(Section):
     members: Annotated[int, Field(ge=1, le=20)]
     longer: Annotated[float, Field(gt=0, le=20)]
     shape_tells_s: bool
+    prior_beats: Annotated[float, Field(ge=1, le=1e9)] | None
 
 
 class Train(Section):

@@ -12,7 +12,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from stages.ecg import aami, folds
 from stages.ecg.balancing import augment_beats
 from stages.ecg.beats import FEATURES, BeatFormat
 from stages.ecg.beatset import BeatSet, read_beats
+from stages.nets.adapting import adapt_prevalence
 from stages.nets.building import Inputs, average, build_cnn, build_rnn
 from stages.nets.fitting import Augment, Beats, Draws, Settings, fit, make_deterministic, predict
 from stages.nets.saving import save_classifier
@@ -51,38 +52,73 @@ def main() -> None:
         sys.exit(f"train: {error}")
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """Fitted networks, each with the fold it left out.
+
+    Attributes
+    ----------
+    members : list of keras.Model
+    history : DataFrame
+        As :func:`stages.nets.fitting.fit` returns it, with the column ``fold``.
+    probabilities : ndarray of float32, shape (beats, classes)
+        Of each training beat by the network that left it out; NaN where none did.
+    prevalence_of_s : float
+        Mean share of S among the N and S beats that the members drew.
+    """
+
+    members: list[keras.Model]
+    history: pd.DataFrame
+    probabilities: NDArray[np.float32]
+    prevalence_of_s: float
+
+
 def train(protocol: str, name: str, params: Params) -> None:
     """Fit the networks of an ensemble, save it and report how each did on the fold that it left out."""
-    folder = paths.BALANCED / protocol
-    learned = read_beats(folder / "train")
-    drawn_as = json.loads((folder / "train" / "draws.json").read_text(encoding="utf-8"))
-    draws = pd.read_parquet(folder / "train" / "draws.parquet")
+    learned = read_beats(paths.BALANCED / protocol / "train")
     checkpoints = paths.MODELS / protocol / f".{name}"
     title = f"{name} {folds.label(protocol, learned.about.synthetic)}"
+    fitted = fit_ensemble(protocol, name, params, learned, title, checkpoints)
 
+    prior_beats = getattr(params.train, protocol).prior_beats
+    about = about_model(protocol, name, learned)
+    about |= {"prevalence_of_s": fitted.prevalence_of_s, "prior_beats": prior_beats}
+    save_classifier(paths.MODELS / protocol / f"{name}.keras", average(fitted.members, name), about)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+    scored = np.isfinite(fitted.probabilities[:, 0])
+    probabilities, records = fitted.probabilities[scored], learned.table["record"][scored]
+    if prior_beats is not None:
+        probabilities = adapt_prevalence(probabilities, records, fitted.prevalence_of_s, prior_beats)
+    write_reports(paths.METRICS / protocol / name, title, fitted.history, learned.labels[scored], probabilities)
+
+
+def fit_ensemble(protocol: str, name: str, params: Params, learned: BeatSet, title: str, checkpoints: Path) -> Ensemble:
+    """Fit one network for each of the first folds, without its beats."""
+    folder = paths.BALANCED / protocol / "train"
+    drawn_as = json.loads((folder / "draws.json").read_text(encoding="utf-8"))
+    draws = pd.read_parquet(folder / "draws.parquet")
     beats, augment = in_memory(learned), augment_of(learned, drawn_as["augment"])
-    held_out = list(drawn_as["held_out"])[: getattr(params.train, protocol).members]
-    members, histories = [], []
     probabilities = np.full((len(beats.labels), len(aami.CLASSES)), np.nan, dtype=np.float32)
-    for number, fold in enumerate(held_out):
+    members, histories, prevalences = [], [], []
+    for number, fold in enumerate(list(drawn_as["held_out"])[: getattr(params.train, protocol).members]):
+        without = drawn_as["held_out"][fold]
         settings = settings_of(params, protocol, name, number)
         make_deterministic(settings.seed)
-        member = build(learned.about.fmt, drawn_as["held_out"][fold]["rhythm"], params, protocol, name)
-        mine = draws_of(draws[draws["held_out"] == fold], drawn_as["held_out"][fold]["class_weights"])
+        member = build(learned.about.fmt, without["rhythm"], params, protocol, name)
+        mine = draws_of(draws[draws["held_out"] == fold], without["class_weights"])
         rows = (learned.table["fold"] == fold).to_numpy()
-        validation = Beats(beats.signals[rows], beats.rhythm[rows], beats.labels[rows])
+        held_out = Beats(beats.signals[rows], beats.rhythm[rows], beats.labels[rows])
         log.info("%s, fold %s held out: %d weights, %d draws", title, fold, member.count_params(), len(mine.beat))
         config = {**asdict(settings), **getattr(params.train, name).model_dump(), "balance": drawn_as["method"]}
         with tracked_run(params.tracking, f"{title}, fold {fold}", protocol, config) as log_values:
             watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, send=log_values: send(logs))
-            history = fit(member, beats, mine, validation, settings, augment, checkpoints / fold, [watcher])
-        probabilities[rows] = predict(member, validation.signals, validation.rhythm)
+            history = fit(member, beats, mine, held_out, settings, augment, checkpoints / fold, [watcher])
+        probabilities[rows] = predict(member, held_out.signals, held_out.rhythm)
         members.append(member)
         histories.append(history.assign(fold=fold))
-    path = paths.MODELS / protocol / f"{name}.keras"
-    save_classifier(path, average(members, name), about_model(protocol, name, learned))
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    write_reports(paths.METRICS / protocol / name, title, pd.concat(histories), beats.labels, probabilities)
+        prevalences.append(prevalence_of_s(beats.labels[mine.beat]))
+    return Ensemble(members, pd.concat(histories), probabilities, float(np.mean(prevalences)))
 
 
 def build(fmt: BeatFormat, scaler: dict[str, list[float]], params: Params, protocol: str, name: str) -> keras.Model:
@@ -111,6 +147,12 @@ def draws_of(table: pd.DataFrame, class_weights: dict[str, float]) -> Draws:
     """Take up what the balance stage drew."""
     columns = {name: table[name].to_numpy() for name in ("beat", "partner", "mix", "altered")}
     return Draws(**columns, class_weights=[class_weights[name] for name in aami.CLASSES])
+
+
+def prevalence_of_s(labels: NDArray[np.integer]) -> float:
+    """Give the share of S among the N and S beats drawn."""
+    n, s = (int(np.sum(labels == aami.CLASSES.index(name))) for name in "NS")
+    return s / (n + s)
 
 
 def augment_of(beats: BeatSet, strength: dict[str, float]) -> Augment:
@@ -149,13 +191,12 @@ def write_reports(
     history = history.assign(epoch=history["epoch"] + 1)
     history.round(6).to_csv(folder / "history.csv", index=False)
     figures.save_png(figures.learning_curves_figure(history, title), folder / "history.png")
-    scored = np.isfinite(probabilities[:, 0])
-    scores = plain.plain_scores(labels[scored], probabilities[scored].argmax(axis=1))
+    scores = plain.plain_scores(labels, probabilities.argmax(axis=1))
     best = history[history["best"]].set_index("fold")
     report = {
         "title": f"{title}: training beats, each scored by the network that left out its fold",
         "cross_validation": {
-            "beats": int(scored.sum()),
+            "beats": len(labels),
             **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},
             **{f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"},
         },

@@ -98,6 +98,9 @@ def build_rnn(
 ) -> keras.Model:
     """Build a recurrent network that reads the window in frames of several samples.
 
+    The dense layer sees what the recurrent layers gave at every step, which told V from N better on new patients than
+    the last step alone.
+
     Parameters
     ----------
     inputs : Inputs
@@ -124,11 +127,11 @@ def build_rnn(
     x = keras.layers.ZeroPadding1D((0, steps * frame - samples))(beat)
     x = keras.layers.Reshape((steps, frame * channels))(x)
     recurrent = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[layer_type]
-    for number in range(layers):
-        layer = recurrent(units, return_sequences=number < layers - 1, unroll=steps <= UNROLL_STEPS)
+    for _ in range(layers):
+        layer = recurrent(units, return_sequences=True, unroll=steps <= UNROLL_STEPS)
         x = (keras.layers.Bidirectional(layer) if bidirectional else layer)(x)
         x = keras.layers.Dropout(dropout_rate)(x)
-    return _classify(inputs, beat, rhythm, x, layer_FC_size, dropout_rate, shape_tells_s)
+    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, shape_tells_s)
 
 
 def _inputs(inputs: Inputs) -> tuple[keras.KerasTensor, keras.KerasTensor]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from stages.nets.adapting import adapt_prevalence
 from stages.nets.fitting import predict
 
 ABOUT = "about.json"
@@ -40,9 +41,18 @@ class Classifier:
     model: keras.Model
     about: dict[str, Any]
 
-    def predict(self, signals: NDArray[np.float32], rhythm: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the probabilities of the classes, shape (beats, classes)."""
-        return predict(self.model, signals, rhythm)
+    def predict(
+        self, signals: NDArray[np.float32], rhythm: NDArray[np.float32], records: ArrayLike
+    ) -> NDArray[np.float32]:
+        """Give the probabilities of the classes, shape (beats, classes).
+
+        ``records`` names the recording of each beat; all beats of a recording should be there, for where the model
+        says so (``prior_beats``) the share of S beats is adapted to it.
+        """
+        probabilities = predict(self.model, signals, rhythm)
+        if self.about["prior_beats"] is None:
+            return probabilities
+        return adapt_prevalence(probabilities, records, self.about["prevalence_of_s"], self.about["prior_beats"])
 
 
 def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> None:

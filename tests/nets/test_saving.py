@@ -8,7 +8,12 @@ from stages.nets.building import Inputs, average, build_cnn, build_rnn
 from stages.nets.saving import ModelFileError, load_classifier, save_classifier
 
 INPUTS = Inputs((198, 2), [0.0] * 4, [1.0] * 4)
-ABOUT = {"classes": list("NSVFQ"), "protocol": "inter_patient", "trained_on": {"fmt": {"fs_hz": 360}}}
+ABOUT = {
+    "classes": list("NSVFQ"),
+    "protocol": "inter_patient",
+    "trained_on": {"fmt": {"fs_hz": 360}},
+    "prior_beats": None,
+}
 
 
 def networks():
@@ -29,7 +34,7 @@ def test_a_loaded_network_scores_the_same_to_the_bit(tmp_path, name):
     save_classifier(tmp_path / "m.keras", model, ABOUT)
     loaded = load_classifier(tmp_path / "m.keras")
     expected = model.predict({"beat": signals, "rhythm": rhythm}, verbose=0, batch_size=4096)
-    np.testing.assert_array_equal(loaded.predict(signals, rhythm), expected)
+    np.testing.assert_array_equal(loaded.predict(signals, rhythm, ["x"] * 50), expected)
     assert loaded.about == ABOUT
 
 
@@ -55,8 +60,8 @@ def test_equal_networks_give_equal_bytes(tmp_path):
 
 
 def test_plain_keras_reads_the_file_too(tmp_path):
-    save_classifier(tmp_path / "m.keras", networks()["cnn"], ABOUT)
-    assert keras.saving.load_model(tmp_path / "m.keras").name == "cnn"
+    save_classifier(tmp_path / "m.keras", networks()["rnn"], ABOUT)
+    assert keras.saving.load_model(tmp_path / "m.keras").name == "rnn"
 
 
 def test_missing_file(tmp_path):
@@ -83,3 +88,13 @@ def test_code_in_a_file_is_refused(tmp_path):
         archive.writestr("about.json", "{}")
     with pytest.raises(ValueError, match="unsafe"):
         load_classifier(tmp_path / "plain.keras")
+
+
+def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
+    signals, rhythm = np.zeros((9, 198, 2), "f4"), np.zeros((9, 4), "f4")
+    about = {**ABOUT, "prior_beats": 1.0, "prevalence_of_s": 0.02}
+    save_classifier(tmp_path / "m.keras", networks()["cnn"], about)
+    adapted = load_classifier(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 9)
+    given = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
+    assert adapted[0, 1] > 1.5 * given[0, 1]  # an untrained network finds S beats everywhere
+    np.testing.assert_allclose(adapted[:, 2:], given[:, 2:], rtol=1e-5)
