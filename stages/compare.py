@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.ecg import aami
-from stages.params import MODELS, PROTOCOLS, ParamsError, load_params
+from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.paths import METRICS, PREDICTIONS
 from stages.scores import ec57, figures, plain
 
@@ -27,13 +27,13 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print the headline figures of an earlier run and end")
     try:
         if not parser.parse_args().show:
-            compare(load_params().evaluate.start_s)
+            compare(load_params().evaluate)
         print(headlines(json.loads((METRICS / "compare.json").read_text(encoding="utf-8"))))
     except (ParamsError, FileNotFoundError, ValueError) as error:
         sys.exit(f"compare: {error}")
 
 
-def compare(start_s: float) -> None:
+def compare(settings: Evaluate) -> None:
     """Score the three classifiers under each protocol and write what differs."""
     folder = METRICS / "compare"
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def compare(start_s: float) -> None:
     for protocol in PROTOCOLS:
         label = json.loads((METRICS / protocol / f"{MODELS[0]}.json").read_text(encoding="utf-8"))["protocol"]
         beats, classifiers = read_predictions(protocol)
-        scored = {name: score(beats, probabilities, start_s) for name, probabilities in classifiers.items()}
+        scored = {name: score(beats, probabilities, settings) for name, probabilities in classifiers.items()}
         report[protocol] = {"protocol": label, **scored, "delta": deltas(scored)}
         table = per_class_table(scored)
         table.round(6).to_csv(folder / f"{protocol}.csv", index=False)
@@ -73,12 +73,17 @@ def read_predictions(protocol: str) -> tuple[pd.DataFrame, dict[str, NDArray[np.
     return beats, classifiers
 
 
-def score(beats: pd.DataFrame, probabilities: NDArray[np.float64], start_s: float) -> dict:
-    """Score one classifier."""
+def score(beats: pd.DataFrame, probabilities: NDArray[np.float64], settings: Evaluate) -> dict:
+    """Score one classifier, also without each of the records that much hangs on."""
     truth = np.asarray(pd.Categorical(beats["aami"], categories=list(aami.CLASSES)).codes)
-    predicted = probabilities.argmax(axis=1)
-    aami_scores = ec57.ec57_scores(truth, predicted, beats["time_s"].to_numpy(), beats["record"].to_numpy(), start_s)
-    return {**plain.plain_scores(truth, predicted), "ec57_gross": aami_scores["gross"]}
+    predicted, records = probabilities.argmax(axis=1), beats["record"].to_numpy()
+    aami_scores = ec57.ec57_scores(truth, predicted, beats["time_s"].to_numpy(), records, settings.start_s)
+    without = {}
+    for record in sorted(set(settings.without) & set(records)):
+        scores = plain.plain_scores(truth[records != record], predicted[records != record])
+        of_class = {f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"}
+        without[record] = {"accuracy": scores["accuracy"], "macro_f1_nsvf": scores["macro_f1_nsvf"], **of_class}
+    return {**plain.plain_scores(truth, predicted), "ec57_gross": aami_scores["gross"], "without": without}
 
 
 def deltas(scored: dict[str, dict]) -> dict[str, dict[str, float]]:

@@ -151,6 +151,7 @@ class Train(Section):
 
 class Evaluate(Section):
     start_s: Annotated[float, Field(ge=0, le=1800)]
+    without: Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Tracking(Section):
@@ -166,6 +167,18 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _adapted_probabilities_are_calibrated(self) -> "Params":
+        if self.balance.method != "class_weight" and self.train.focal_gamma == 0:
+            return self
+        for protocol in PROTOCOLS:
+            if getattr(self.train, protocol).prior_beats is not None:
+                raise ValueError(
+                    f"train.{protocol}.prior_beats: expected null, because focal loss and class weights leave "
+                    "probabilities uncalibrated, and adapting such to a patient fails; found a number"
+                )
+        return self
 
     @model_validator(mode="after")
     def _members_have_folds(self) -> "Params":

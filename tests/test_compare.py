@@ -6,10 +6,12 @@ import pytest
 
 from stages import compare
 from stages.ecg import aami
+from stages.params import load_params
 
 BEATS = pd.DataFrame(
     {"record": ["100"] * 4, "sample": range(4), "time_s": np.arange(4) + 400.0, "aami": ["N", "N", "V", "S"]}
 )
+SETTINGS = load_params().evaluate
 CNN = np.array([[0.9, 0, 0.1, 0, 0], [0.6, 0.4, 0, 0, 0], [0.6, 0, 0.4, 0, 0], [0.9, 0.1, 0, 0, 0]])
 RNN = np.array([[0.9, 0, 0.1, 0, 0], [0.1, 0.9, 0, 0, 0], [0.1, 0, 0.9, 0, 0], [0.9, 0.1, 0, 0, 0]])
 
@@ -36,7 +38,7 @@ def test_the_ensemble_averages_probabilities(folders):
 
 
 def test_all_three_are_scored_and_their_differences_told(folders):
-    compare.compare(start_s=300.0)
+    compare.compare(SETTINGS)
     report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
     assert report["cnn"]["accuracy"] == 0.5  # V called N
     assert report["rnn"]["accuracy"] == 0.5  # the second N called S
@@ -49,7 +51,7 @@ def test_all_three_are_scored_and_their_differences_told(folders):
 
 
 def test_the_headlines_carry_the_label(folders):
-    compare.compare(start_s=300.0)
+    compare.compare(SETTINGS)
     shown = compare.headlines(json.loads((folders / "metrics" / "compare.json").read_text()))
     assert shown.count("SYNTHETIC data") == 2
     assert shown.count("ensemble") == 2
@@ -60,3 +62,13 @@ def test_networks_that_saw_other_beats_cannot_be_compared(folders):
     pd.read_parquet(path).iloc[::-1].to_parquet(path)
     with pytest.raises(ValueError, match="inter_patient: rnn and cnn classified different beats"):
         compare.read_predictions("inter_patient")
+
+
+def test_scores_without_a_record_are_those_of_the_others():
+    others = BEATS.assign(record="232", aami=["S", "S", "S", "V"])
+    settings = SETTINGS.model_copy(update={"without": ("232", "999")})
+    alone = compare.score(BEATS, CNN, settings)
+    both = compare.score(pd.concat([BEATS, others]), np.concatenate([CNN, CNN]), settings)
+    assert list(both["without"]) == ["232"]
+    assert both["without"]["232"]["accuracy"] == alone["accuracy"] != both["accuracy"]
+    assert both["without"]["232"]["f1_N"] == alone["per_class"]["N"]["f1"]

@@ -106,3 +106,9 @@ def test_missing_or_broken_file(tmp_path):
     (tmp_path / "params.yaml").write_text("- a")
     with pytest.raises(ParamsError, match="holds list"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(("path", "value"), [("train.focal_gamma", 2.0), ("balance.method", "class_weight")])
+def test_uncalibrated_probabilities_are_not_adapted(changed, path, value):
+    with pytest.raises(ParamsError, match=r"train.inter_patient.prior_beats: expected null"):
+        changed(path, value)

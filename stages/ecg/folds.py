@@ -27,8 +27,8 @@ def label(protocol: str, synthetic: bool) -> str:
 def inter_patient(table: pd.DataFrame, database: Database, groups: Sequence[Sequence[str]]) -> pd.Series:
     """Assign beats by patient: DS1 is learned from, one group of its records a fold; DS2 tests.
 
-    A record of DS2 whose subject is also in DS1 (mitdb 202) stays in the test fold, as in the literature; scores
-    without it are reported beside.
+    A record of DS2 whose subject is also in DS1 (mitdb 202) stays in the test fold, as in the literature; the compare
+    stage reports the scores without it beside.
 
     Parameters
     ----------
