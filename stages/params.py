@@ -180,17 +180,6 @@ class Params(Section):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _members_have_folds(self) -> "Params":
-        counts = {"intra_patient": self.balance.mixed_folds}
-        if groups := self.balance.folds.get(self.download.resolved_database.name):
-            counts["inter_patient"] = len(groups)
-        for protocol, count in counts.items():
-            members = getattr(self.train, protocol).members
-            if members > count:
-                raise ValueError(f"train.{protocol}.members: expected at most one a fold, {count}; found {members}")
-        return self
-
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check a parameter file.

@@ -87,11 +87,6 @@ def test_the_folds_are_groups_of_ds1(changed, strange):
         changed("balance.folds.mitdb", groups)
 
 
-def test_an_ensemble_has_at_most_one_network_a_fold(changed):
-    with pytest.raises(ParamsError, match=r"train.inter_patient.members: expected at most one a fold, 5; found 6"):
-        changed("train.inter_patient.members", 6)
-
-
 def test_synthetic_data_cannot_pass_for_another_source(changed):
     with pytest.raises(ParamsError, match="database synthetic needs source synthetic"):
         changed("download.database", "synthetic")
