@@ -28,7 +28,7 @@ demo: install
 	rm -rf $(DEMO)
 	git clone --quiet . $(DEMO)
 	cd $(DEMO) && dvc exp run --quiet --name demo \
-		-S download.source=synthetic -S train.cnn.epochs=6 -S train.rnn.epochs=6 -S tracking.mode=disabled
+		-S download.source=synthetic -S train.cnn.epochs=4 -S train.rnn.epochs=4 -S tracking.mode=disabled
 	@cd $(DEMO) && python -m stages.compare --show
 	@echo "SYNTHETIC figures lie in $(DEMO)/metrics/, the networks in $(DEMO)/models/."
 

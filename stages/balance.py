@@ -54,9 +54,9 @@ def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, me
     label = folds.label(protocol, beats.about.synthetic)
     report = {"protocol": label, "beats": counts.to_dict(orient="index")}
     (metrics / "folds.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    tidy = counts.reset_index().melt(id_vars="fold", var_name="class", value_name="beats")
-    tidy.to_csv(metrics / "folds.csv", index=False)
-    figures.save_png(figures.class_count_figure(tidy, label), metrics / "folds.png")
+    tidy(counts).to_csv(metrics / "folds.csv", index=False)
+    both = counts.groupby(lambda fold: fold if fold == folds.TEST else "train", sort=False).sum().rename_axis("fold")
+    figures.save_png(figures.class_count_figure(tidy(both), label), metrics / "folds.png")
     log.info("%s\n%s", label, counts)
 
 
@@ -113,7 +113,13 @@ def draw_fold(beats: BeatSet, drawable: NDArray[np.bool_], settings: Balance) ->
 def count_classes(table: pd.DataFrame, fold_of_beat: pd.Series) -> pd.DataFrame:
     """Count the beats of each class (columns) in each fold (rows)."""
     counts = pd.crosstab(fold_of_beat, table["aami"]).reindex(columns=aami.CLASSES, fill_value=0)
-    return counts.drop(index=folds.LEFT_OUT, errors="ignore").rename_axis("fold")
+    counts = counts.drop(index=folds.LEFT_OUT, errors="ignore").rename_axis("fold")
+    return counts.rename(index=lambda fold: fold if fold == folds.TEST else f"fold {fold}")
+
+
+def tidy(counts: pd.DataFrame) -> pd.DataFrame:
+    """Put each count in a row of its own, with ``fold`` and ``class``."""
+    return counts.reset_index().melt(id_vars="fold", var_name="class", value_name="beats")
 
 
 def _chunks(beats: BeatSet, chosen: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.float32], pd.DataFrame]]:
