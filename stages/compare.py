@@ -7,6 +7,8 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.paths import METRICS, PREDICTIONS
-from stages.scores import ec57, figures, plain
+from stages.scores import bootstrap, ec57, figures, plain
 
 ENSEMBLE = "ensemble"
 HEADLINES = ("accuracy", "macro_f1_nsvf", "macro_f1")
@@ -38,11 +40,18 @@ def compare(settings: Evaluate) -> None:
     folder = METRICS / "compare"
     folder.mkdir(parents=True, exist_ok=True)
     report: dict[str, dict] = {}
+    intervals = []
     for protocol in PROTOCOLS:
         label = json.loads((METRICS / protocol / f"{MODELS[0]}.json").read_text(encoding="utf-8"))["protocol"]
         beats, classifiers = read_predictions(protocol)
         scored = {name: score(beats, probabilities, settings) for name, probabilities in classifiers.items()}
-        report[protocol] = {"protocol": label, **scored, "delta": deltas(scored)}
+        report[protocol] = {
+            "protocol": label,
+            **scored,
+            "delta": deltas(scored),
+            "mcnemar": mcnemar_tests(beats, classifiers),
+        }
+        intervals.append(interval_table(beats, classifiers, settings).assign(protocol=label))
         table = per_class_table(scored)
         table.round(6).to_csv(folder / f"{protocol}.csv", index=False)
         figures.save_png(figures.comparison_figure(table, label), folder / f"{protocol}.png")
@@ -50,6 +59,7 @@ def compare(settings: Evaluate) -> None:
         name: {key: report["intra_patient"][name][key] - report["inter_patient"][name][key] for key in HEADLINES}
         for name in (*MODELS, ENSEMBLE)
     }
+    pd.concat(intervals).round(6).to_csv(folder / "intervals.csv", index=False)
     (METRICS / "compare.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
@@ -75,7 +85,7 @@ def read_predictions(protocol: str) -> tuple[pd.DataFrame, dict[str, NDArray[np.
 
 def score(beats: pd.DataFrame, probabilities: NDArray[np.float64], settings: Evaluate) -> dict:
     """Score one classifier, also without each of the records that much hangs on."""
-    truth = np.asarray(pd.Categorical(beats["aami"], categories=list(aami.CLASSES)).codes)
+    truth = labels_of(beats)
     predicted, records = probabilities.argmax(axis=1), beats["record"].to_numpy()
     aami_scores = ec57.ec57_scores(truth, predicted, beats["time_s"].to_numpy(), records, settings.start_s)
     without = {}
@@ -94,6 +104,45 @@ def deltas(scored: dict[str, dict]) -> dict[str, dict[str, float]]:
         for name in scored
         if name != MODELS[0]
     }
+
+
+def labels_of(beats: pd.DataFrame) -> NDArray[np.intp]:
+    """Give the positions of the true classes."""
+    return np.asarray(pd.Categorical(beats["aami"], categories=list(aami.CLASSES)).codes, dtype=np.intp)
+
+
+def pairs(classifiers: dict[str, NDArray[np.float64]]) -> Iterator[tuple[str, str]]:
+    """Name every two classifiers, the later one first."""
+    yield from ((second, first) for first, second in combinations(classifiers, 2))
+
+
+def mcnemar_tests(beats: pd.DataFrame, classifiers: dict[str, NDArray[np.float64]]) -> dict[str, dict]:
+    """Test of every two classifiers whether they err equally often."""
+    predicted = {name: probabilities.argmax(axis=1) for name, probabilities in classifiers.items()}
+    truth = labels_of(beats)
+    return {f"{a}_vs_{b}": bootstrap.mcnemar(truth, predicted[a], predicted[b]) for a, b in pairs(classifiers)}
+
+
+def interval_table(
+    beats: pd.DataFrame, classifiers: dict[str, NDArray[np.float64]], settings: Evaluate
+) -> pd.DataFrame:
+    """List the scores of each classifier, and what one has over another, with 95 % intervals over records."""
+    truth, how = labels_of(beats), (settings.resamples, settings.seed)
+    confusions = {
+        name: bootstrap.record_confusions(beats["record"], truth, probabilities.argmax(axis=1))
+        for name, probabilities in classifiers.items()
+    }
+    values = {name: bootstrap.scores_of(counts.sum(axis=0)) for name, counts in confusions.items()}
+    found = {name: (values[name], bootstrap.intervals(counts, *how)) for name, counts in confusions.items()}
+    for a, b in pairs(classifiers):
+        spread = bootstrap.difference_intervals(confusions[a], confusions[b], *how)
+        found[f"{a} - {b}"] = (values[a] - values[b], spread)
+    rows = [
+        {"model": name, "score": score, "value": value, "low": spread[score][0], "high": spread[score][1]}
+        for name, (scores, spread) in found.items()
+        for score, value in zip(bootstrap.SCORES, scores, strict=True)
+    ]
+    return pd.DataFrame(rows)
 
 
 def per_class_table(scored: dict[str, dict]) -> pd.DataFrame:

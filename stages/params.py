@@ -152,6 +152,8 @@ class Train(Section):
 class Evaluate(Section):
     start_s: Annotated[float, Field(ge=0, le=1800)]
     without: Annotated[tuple[str, ...], Field(strict=False)]
+    resamples: Annotated[int, Field(ge=100, le=100_000)]
+    seed: Seed
 
 
 class Tracking(Section):

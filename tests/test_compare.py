@@ -9,7 +9,12 @@ from stages.ecg import aami
 from stages.params import load_params
 
 BEATS = pd.DataFrame(
-    {"record": ["100"] * 4, "sample": range(4), "time_s": np.arange(4) + 400.0, "aami": ["N", "N", "V", "S"]}
+    {
+        "record": ["100", "100", "101", "101"],
+        "sample": range(4),
+        "time_s": np.arange(4) + 400.0,
+        "aami": ["N", "N", "V", "S"],
+    }
 )
 SETTINGS = load_params().evaluate
 CNN = np.array([[0.9, 0, 0.1, 0, 0], [0.6, 0.4, 0, 0, 0], [0.6, 0, 0.4, 0, 0], [0.9, 0.1, 0, 0, 0]])
@@ -72,3 +77,14 @@ def test_scores_without_a_record_are_those_of_the_others():
     assert list(both["without"]) == ["232"]
     assert both["without"]["232"]["accuracy"] == alone["accuracy"] != both["accuracy"]
     assert both["without"]["232"]["f1_N"] == alone["per_class"]["N"]["f1"]
+
+
+def test_every_score_and_difference_has_an_interval(folders):
+    compare.compare(SETTINGS)
+    table = pd.read_csv(folders / "metrics" / "compare" / "intervals.csv")
+    assert set(table["model"]) == {"cnn", "rnn", "ensemble", "rnn - cnn", "ensemble - cnn", "ensemble - rnn"}
+    assert set(table["protocol"]) == {"inter_patient, SYNTHETIC data", "intra_patient, SYNTHETIC data"}
+    cnn = table[(table["model"] == "cnn") & (table["score"] == "accuracy")].iloc[0]
+    assert (cnn["low"], cnn["value"], cnn["high"]) == (0, 0.5, 1)  # one record all right, the other all wrong
+    report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
+    assert report["mcnemar"]["rnn_vs_cnn"] == {"only_first_right": 1, "only_second_right": 1, "p_value": 1.0}
