@@ -19,6 +19,7 @@ from stages.nets.fitting import predict
 
 ABOUT = "about.json"
 KERAS_METADATA = "metadata.json"
+SHARED = "shared_object_id"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date a ZIP archive can carry, given to every entry."""
 
@@ -75,7 +76,7 @@ def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> No
         bare.save(saved)
         with zipfile.ZipFile(saved) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
             for name in sorted(source.namelist()):
-                target.writestr(zipfile.ZipInfo(name, EPOCH), _timeless(name, source.read(name)), zipfile.ZIP_DEFLATED)
+                target.writestr(zipfile.ZipInfo(name, EPOCH), _repeatable(name, source.read(name)), zipfile.ZIP_DEFLATED)
             entry = json.dumps(about, indent=2, sort_keys=True)
             target.writestr(zipfile.ZipInfo(ABOUT, EPOCH), entry, zipfile.ZIP_DEFLATED)
         packed.replace(path)
@@ -102,10 +103,18 @@ def load_classifier(path: Path) -> Classifier:
     return Classifier(keras.saving.load_model(path, compile=False, safe_mode=True), about)
 
 
-def _timeless(name: str, content: bytes) -> bytes:
-    """Take the date out of Keras's own metadata."""
-    if name != KERAS_METADATA:
+def _repeatable(name: str, content: bytes) -> bytes:
+    """Take out of Keras's own entries what differs between equal networks: the date, and addresses in memory as ids."""
+    if not name.endswith(".json"):
         return content
-    metadata = json.loads(content)
-    metadata.pop("date_saved")
-    return json.dumps(metadata, sort_keys=True).encode()
+    numbers: dict[int, int] = {}
+
+    def numbered(entry: dict[str, Any]) -> dict[str, Any]:
+        if SHARED in entry:
+            entry[SHARED] = numbers.setdefault(entry[SHARED], len(numbers) + 1)
+        return entry
+
+    described = json.loads(content, object_hook=numbered)
+    if name == KERAS_METADATA:
+        described.pop("date_saved")
+    return json.dumps(described).encode()
