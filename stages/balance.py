@@ -23,6 +23,7 @@ from stages.ecg.databases import DATABASES
 from stages.params import PROTOCOLS, Balance, ParamsError, load_params
 from stages.paths import BALANCED, BEATS, METRICS
 from stages.scores import figures
+from stages.scores.style import save_png
 
 CHUNK = 8192
 CLASSES = len(aami.CLASSES)
@@ -56,7 +57,7 @@ def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, me
     (metrics / "folds.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     tidy(counts).to_csv(metrics / "folds.csv", index=False)
     both = counts.groupby(lambda fold: fold if fold == folds.TEST else "train", sort=False).sum().rename_axis("fold")
-    figures.save_png(figures.class_count_figure(tidy(both), label), metrics / "folds.png")
+    save_png(figures.class_count_figure(tidy(both), label), metrics / "folds.png")
     log.info("%s\n%s", label, counts)
 
 

@@ -18,6 +18,7 @@ from stages.ecg import aami
 from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.paths import METRICS, PREDICTIONS
 from stages.scores import bootstrap, ec57, figures, plain
+from stages.scores.style import save_png
 
 ENSEMBLE = "ensemble"
 HEADLINES = ("accuracy", "macro_f1_nsvf", "macro_f1")
@@ -54,7 +55,7 @@ def compare(settings: Evaluate) -> None:
         intervals.append(interval_table(beats, classifiers, settings).assign(protocol=label))
         table = per_class_table(scored)
         table.round(6).to_csv(folder / f"{protocol}.csv", index=False)
-        figures.save_png(figures.comparison_figure(table, label), folder / f"{protocol}.png")
+        save_png(figures.comparison_figure(table, label), folder / f"{protocol}.png")
     report["delta_of_protocols"] = {
         name: {key: report["intra_patient"][name][key] - report["inter_patient"][name][key] for key in HEADLINES}
         for name in (*MODELS, ENSEMBLE)

@@ -23,6 +23,7 @@ from stages.ecg.beatset import BeatSet, beat_format, read_beats
 from stages.nets.saving import Classifier, ModelFileError, load_classifier
 from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.scores import curves, ec57, figures, plain
+from stages.scores.style import save_png
 
 log = logging.getLogger(__name__)
 
@@ -114,10 +115,10 @@ def write_plots(folder: Path, beats: BeatSet, probabilities: NDArray[np.float32]
     pr.to_csv(folder / "pr.csv", index=False)
     records.round(6).to_csv(folder / "records.csv", index=False)
     scored.round(6).to_csv(folder / "ec57_records.csv", index=False)
-    figures.save_png(figures.confusion_figure(plain.confusion(truth, predicted), title), folder / "confusion.png")
-    figures.save_png(figures.roc_figure(roc, title), folder / "roc.png")
-    figures.save_png(figures.pr_figure(pr, title), folder / "pr.png")
-    figures.save_png(figures.record_heatmap(records, title), folder / "records.png")
+    save_png(figures.confusion_figure(plain.confusion(truth, predicted), title), folder / "confusion.png")
+    save_png(figures.roc_figure(roc, title), folder / "roc.png")
+    save_png(figures.pr_figure(pr, title), folder / "pr.png")
+    save_png(figures.record_heatmap(records, title), folder / "records.png")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from stages.ecg.recordings import RecordError, read_recording
 from stages.params import Explore, ParamsError, load_params
 from stages.paths import BEATS, METRICS, RAW
 from stages.scores import figures
+from stages.scores.style import save_png
 
 SETS = ("all", "ds1", "ds2", "left_out")
 SCATTERED = 20000
@@ -41,19 +42,19 @@ def explore(beats: BeatSet, settings: Explore, raw: Path, folder: Path) -> None:
     counts = count_classes(beats.table, database)
     counts.to_csv(folder / "class_counts.csv", index=False)
     bars = counts.rename(columns={"set": "fold"})
-    figures.save_png(figures.class_count_figure(bars, title), folder / "class_counts.png")
+    save_png(figures.class_count_figure(bars, title), folder / "class_counts.png")
 
     record_table(beats.table).round(6).to_csv(folder / "records.csv", index=False)
 
     means, spreads, times_s = mean_beats(beats)
     tidy_means(means, spreads, times_s).round(6).to_csv(folder / "mean_beats.csv", index=False)
     shown = figures.beats_figure(means, spreads, times_s, aami.CLASSES, title, beats.about.fmt.unit)
-    figures.save_png(shown, folder / "mean_beats.png")
+    save_png(shown, folder / "mean_beats.png")
 
     some = beats.table.iloc[np.sort(rng.permutation(len(beats.table))[:SCATTERED])]
     labels = aami.class_indices(some["symbol"])
     scatter = figures.rr_scatter(some["rr_pre_s"].to_numpy(), some["rr_post_s"].to_numpy(), labels, title)
-    figures.save_png(scatter, folder / "rr_scatter.png")
+    save_png(scatter, folder / "rr_scatter.png")
 
     for name in aami.CLASSES:
         draw_strip(beats, name, settings.strip_s, rng, raw / database.name, folder / f"strip_{name}.png", title)
@@ -135,7 +136,7 @@ def draw_strip(
         recording.symbols[inside],
         f"Record {beat['record']}, {beat['lead']}, around a beat of class {name}; {title}",
     )
-    figures.save_png(strip, path)
+    save_png(strip, path)
 
 
 def write_summary(table: pd.DataFrame, title: str, path: Path) -> None:

@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stages.ecg.beats import BeatFormat
 from stages.ecg.databases import DATABASES, SYNTHETIC, Database
+from stages.search.space import SweepConfiguration
 
 PARAMS_FILE = Path("params.yaml")
 
 PROTOCOLS = ("inter_patient", "intra_patient")
 MODELS = ("cnn", "rnn")
+SWEEP_METRICS = ("val_macro_f1", "val_accuracy", "val_f1_N", "val_f1_S", "val_f1_V", "val_f1_F")
+"""Scores of a trial that a sweep can be for: of all training beats, each by the network that left out its fold."""
 
 
 class ParamsError(ValueError):
@@ -113,6 +116,7 @@ class Fit(Section):
     layer_FC_size: Size
     dropout_rate: Rate
     learning_rate: Annotated[float, Field(ge=1e-6, le=0.1)]
+    weight_decay: Annotated[float, Field(ge=0, le=0.1)]
     batch_size: Annotated[int, Field(ge=16, le=8192)]
     epochs: Annotated[int, Field(ge=1, le=500)]
 
@@ -131,6 +135,9 @@ class Rnn(Fit):
     frame: Annotated[int, Field(ge=1, le=64)]
 
 
+NETWORKS: dict[str, type[Fit]] = {"cnn": Cnn, "rnn": Rnn}
+
+
 class Ensemble(Section):
     members: Annotated[int, Field(ge=1, le=20)]
     longer: Annotated[float, Field(gt=0, le=20)]
@@ -141,12 +148,49 @@ class Ensemble(Section):
 class Train(Section):
     seed: Seed
     focal_gamma: Annotated[float, Field(ge=0, le=5)]
-    weight_decay: Annotated[float, Field(ge=0, le=0.1)]
     patience: Annotated[int, Field(ge=1, le=100)]
     inter_patient: Ensemble
     intra_patient: Ensemble
     cnn: Cnn
     rnn: Rnn
+
+
+class Sweep(Section):
+    seed: Seed
+    fraction_of_beats: Annotated[float, Field(gt=0, le=1)]
+    fraction_of_epochs: Annotated[float, Field(gt=0, le=1)]
+    cnn: SweepConfiguration
+    rnn: SweepConfiguration
+
+    @model_validator(mode="after")
+    def _parameters_are_those_of_the_networks(self) -> "Sweep":
+        for name in MODELS:
+            try:
+                _check_space(getattr(self, name), NETWORKS[name])
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from None
+        return self
+
+
+def _check_space(sweep: SweepConfiguration, network: type[Fit]) -> None:
+    """Make sure that every trial would be a valid section of train."""
+    if sweep.metric.name not in SWEEP_METRICS:
+        raise ValueError(f"metric.name: expected one of {', '.join(SWEEP_METRICS)}; found {sweep.metric.name}")
+    missing, unknown = network.model_fields.keys() - sweep.parameters, sweep.parameters.keys() - network.model_fields
+    if missing or unknown:
+        raise ValueError(
+            f"parameters: expected every hyperparameter of train, `value` for one that is not searched; "
+            f"missing {sorted(missing)}, unknown {sorted(unknown)}"
+        )
+    first = {name: parameter.extremes[0] for name, parameter in sweep.parameters.items()}
+    for name, parameter in sweep.parameters.items():
+        for value in parameter.extremes:
+            try:
+                network.model_validate(first | {name: value}, strict=False)
+            except ValidationError as error:
+                found = next((problem for problem in error.errors() if problem["loc"] == (name,)), None)
+                if found:
+                    raise ValueError(f"parameters.{name}: {found['msg']}; found {value!r}") from None
 
 
 class Evaluate(Section):
@@ -167,6 +211,7 @@ class Params(Section):
     explore: Explore
     balance: Balance
     train: Train
+    sweep: Sweep
     evaluate: Evaluate
     tracking: Tracking
 

@@ -5,6 +5,7 @@ from pathlib import Path
 RAW = Path("data/raw")
 BEATS = Path("data/beats")
 BALANCED = Path("data/balanced")
+SEARCHES = Path("data/searches")
 PREDICTIONS = Path("data/predictions")
 MODELS = Path("models")
 METRICS = Path("metrics")

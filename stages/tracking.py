@@ -5,11 +5,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from requests.utils import get_netrc_auth
 
 from stages.params import Tracking
+
+if TYPE_CHECKING:
+    import wandb
 
 DEFAULT_HOST = "https://api.wandb.ai"
 INIT_TIMEOUT_S = 30
@@ -60,17 +63,7 @@ def tracked_run(settings: Tracking, name: str, group: str, config: dict[str, Any
     import wandb
 
     def begin(mode: Any) -> "wandb.Run":
-        return wandb.init(
-            project=settings.project,
-            name=name,
-            group=group,
-            config=config,
-            mode=mode,
-            dir=Path.cwd(),
-            settings=wandb.Settings(
-                init_timeout=INIT_TIMEOUT_S, finish_timeout=FINISH_TIMEOUT_S, console="off", quiet=True, silent=True
-            ),
-        )
+        return _begin(project=settings.project, name=name, group=group, config=config, mode=mode)
 
     try:
         run = begin(mode)
@@ -80,3 +73,77 @@ def tracked_run(settings: Tracking, name: str, group: str, config: dict[str, Any
     log.info("W&B run %s is %s, in %s", name, "offline" if run.offline else "online", Path(run.dir).parent)
     with run:
         yield run.log
+
+
+def create_sweep(settings: Tracking, configuration: dict[str, Any]) -> str:
+    """Make a W&B sweep.
+
+    Returns
+    -------
+    str
+        ``<project>/<sweep id>``.
+
+    Raises
+    ------
+    wandb.Error, OSError
+        If W&B cannot be reached or refuses.
+    """
+    import wandb
+
+    return f"{settings.project}/{wandb.sweep(configuration, project=settings.project)}"
+
+
+def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None], count: int | None = None) -> None:
+    """Run trials of a W&B sweep until it wants no more; several machines may do so at once.
+
+    Parameters
+    ----------
+    sweep : str
+        From :func:`create_sweep`.
+    trial : callable
+        Given the hyperparameters and a function that logs scores. An error of its own ends one trial, not the agent.
+    count : int, optional
+        At most so many trials.
+    """
+    import wandb
+
+    wandb.agent(sweep, function=lambda: run_one_trial(trial), count=count)
+
+
+def run_one_trial(trial: Callable[[dict[str, Any], Log], None]) -> None:
+    """Run the trial that a W&B agent asks for, and leave how it ended in the summary of its run."""
+    with _begin() as run:
+        try:
+            trial(dict(run.config), run.log)
+        except Exception as error:
+            if type(error) is Exception:  # raised in this thread by the agent, when the sweep ends the trial early
+                run.summary["stopped_early"] = True
+                return
+            run.summary["error"] = f"{type(error).__name__}: {error}"
+            log.warning("trial %s failed: %s", run.id, run.summary["error"])
+            run.finish(exit_code=1)
+
+
+def read_sweep(sweep: str) -> list[dict[str, Any]]:
+    """Read the runs of a W&B sweep, from all machines.
+
+    Returns
+    -------
+    list of dict
+        ``name`` and ``state`` as W&B has them, ``config`` and ``summary``, the oldest first.
+    """
+    import wandb
+
+    runs = wandb.Api().sweep(sweep).runs
+    return [
+        {"name": run.id, "state": run.state, "config": dict(run.config), "summary": dict(run.summary)} for run in runs
+    ]
+
+
+def _begin(**what: Any) -> "wandb.Run":
+    import wandb
+
+    quiet = wandb.Settings(
+        init_timeout=INIT_TIMEOUT_S, finish_timeout=FINISH_TIMEOUT_S, console="off", quiet=True, silent=True
+    )
+    return wandb.init(dir=Path.cwd(), settings=quiet, **what)

@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 import math
+import os
+import platform
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -180,7 +182,7 @@ class Checkpoint(keras.callbacks.Callback):
                 return 0
             self.history = json.loads(str(saved["history"]))
             self.best = [saved[f"best_{i}"] for i in range(len(model.weights))]
-            for i, variable in enumerate(_state(model)):
+            for i, variable in enumerate(state_of(model)):
                 variable.assign(saved[f"state_{i}"])
         log.info("going on after epoch %d of an earlier fit", len(self.history))
         return len(self.history)
@@ -198,7 +200,7 @@ class Checkpoint(keras.callbacks.Callback):
         unfinished = self.folder / "unfinished.npz"
         arrays: dict[str, Any] = {"fingerprint": self.fingerprint, "history": json.dumps(self.history)}
         arrays |= {f"best_{i}": weights for i, weights in enumerate(self.best)}
-        arrays |= {f"state_{i}": variable.numpy() for i, variable in enumerate(_state(self.model))}
+        arrays |= {f"state_{i}": variable.numpy() for i, variable in enumerate(state_of(self.model))}
         np.savez(unfinished, **arrays)
         unfinished.replace(self.folder / "fit.npz")
 
@@ -271,13 +273,7 @@ def fit(
     FloatingPointError
         If the loss is no longer a number.
     """
-    batches = DrawnBatches(train, draws, settings, augment)
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, len(batches) * settings.epochs)
-    model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay),
-        keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=settings.focal_gamma),
-    )
-    model.optimizer.build(model.trainable_variables)
+    prepare(model, settings, len(draws.beat))
     checkpoint = Checkpoint(folder, _fingerprint(model, train, draws, validation, settings), settings.patience)
     first = checkpoint.restore(model)
     batches = DrawnBatches(train, draws, settings, augment, first)
@@ -299,6 +295,18 @@ def fit(
     return history.assign(best=history["epoch"] == checkpoint.best_epoch)
 
 
+def prepare(model: keras.Model, settings: Settings, draws: int) -> None:
+    """Give a network its optimizer and its loss, see :func:`fit`; ``draws`` is the number of them in an epoch."""
+    steps = math.ceil(draws / settings.batch_size) * settings.epochs
+    model.compile(
+        keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps), weight_decay=settings.weight_decay
+        ),
+        keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=settings.focal_gamma),
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
 def predict(model: keras.Model, signals: NDArray[np.float32], rhythm: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give the probabilities of the classes, shape (beats, classes)."""
     return model.predict({"beat": signals, "rhythm": rhythm}, batch_size=PREDICT_BATCH, verbose=0)
@@ -311,8 +319,28 @@ def make_deterministic(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def _state(model: keras.Model) -> list[keras.Variable]:
-    # `variables`, unlike `weights`, include the seed states of the dropout layers.
+def machine() -> dict[str, str | int]:
+    """Name the kind of machine: fits are repeatable to the bit on the same kind, and only nearly so on another."""
+    cpu = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        fields = dict(
+            line.split(":", 1) for line in information.read_text().split("\n\n")[0].splitlines() if ":" in line
+        )
+        named = {key.strip(): value.strip() for key, value in fields.items()}
+        cpu = ", ".join(
+            f"{key} {named[key]}" for key in ("model name", "cpu family", "model", "stepping") if key in named
+        )
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu,
+        "cores": os.cpu_count() or 1,
+        "tensorflow": tf.__version__,
+    }
+
+
+def state_of(model: keras.Model) -> list[keras.Variable]:
+    """List all that a fit changes: `variables`, unlike `weights`, include the seed states of the dropout layers."""
     return [*model.variables, *model.optimizer.variables]
 
 

@@ -76,7 +76,9 @@ def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> No
         bare.save(saved)
         with zipfile.ZipFile(saved) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
             for name in sorted(source.namelist()):
-                target.writestr(zipfile.ZipInfo(name, EPOCH), _repeatable(name, source.read(name)), zipfile.ZIP_DEFLATED)
+                target.writestr(
+                    zipfile.ZipInfo(name, EPOCH), _repeatable(name, source.read(name)), zipfile.ZIP_DEFLATED
+                )
             entry = json.dumps(about, indent=2, sort_keys=True)
             target.writestr(zipfile.ZipInfo(ABOUT, EPOCH), entry, zipfile.ZIP_DEFLATED)
         packed.replace(path)

@@ -1,13 +1,10 @@
 """Figures of scores and beats, each drawn from arrays or tables and returned as a matplotlib ``Figure``.
 
 Every figure takes a ``title`` (str), which has to name the protocol, so that no picture of a patient-mixed split can
-pass for one of new patients. Nothing here touches pyplot's state. Colours are those of Okabe & Ito, "Color Universal
-Design" (2008), which the colour-blind tell apart.
+pass for one of new patients.
 """
 
 from collections.abc import Sequence
-from itertools import cycle
-from pathlib import Path
 from textwrap import fill
 
 import numpy as np
@@ -15,45 +12,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from stages.ecg.aami import CLASS_NAMES, CLASS_OF_SYMBOL, CLASSES
-
-COLOURS = {"N": "#999999", "S": "#0072B2", "V": "#D55E00", "F": "#009E73", "Q": "#CC79A7"}
-"""Colour of each class in every figure: grey for the normal mass, a strong hue for each rare class."""
+from stages.scores.style import COLOURS, GROUP_COLOURS, legend_below, titled_axes
 
 MARKERS = {"N": ".", "S": "o", "V": "^", "F": "s", "Q": "x"}
-GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#F0E442")
-"""Colours of the models or folds that stand side by side, in order of appearance."""
-
 METRIC_NAMES = {"ppv": "precision (+P)", "se": "recall (Se)", "f1": "F1"}
 DASH = "–"
-DPI = 110
 LONGEST_RR_S = 2.5
-
-
-def save_png(figure: Figure, path: Path | str) -> None:
-    """Write a figure as PNG, whole or not at all; the same figure gives the same bytes. Makes the folder if need be.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        # Matplotlib would note its version, which differs between machines.
-        figure.savefig(partial, format="png", dpi=DPI, metadata={"Software": None})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
     """Counts and percents of each true class (row) of :func:`stages.scores.plain.confusion`, shaded by percents."""
-    figure, (axes,) = _figure(title, (6.0, 5.2), grid=None)
+    figure, (axes,) = titled_axes(title, (6.0, 5.2), grid=None)
     counts = confusion.to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
@@ -72,7 +44,7 @@ def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
 
 def roc_figure(points: pd.DataFrame, title: str) -> Figure:
     """ROC curve of each class against the rest; ``points`` as :func:`stages.scores.curves.roc_points` returns them."""
-    figure, (axes,) = _figure(title, (6.0, 5.2))
+    figure, (axes,) = titled_axes(title, (6.0, 5.2))
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":", label="chance")
     _class_curves(axes, points, "false_positive_rate", "true_positive_rate", "default")
     axes.set(xlabel="false positive rate (1 − specificity)", ylabel="true positive rate (Se)")
@@ -81,39 +53,9 @@ def roc_figure(points: pd.DataFrame, title: str) -> Figure:
 
 def pr_figure(points: pd.DataFrame, title: str) -> Figure:
     """Precision over recall of each class; ``points`` as :func:`stages.scores.curves.pr_points` returns them."""
-    figure, (axes,) = _figure(title, (6.0, 5.2))
+    figure, (axes,) = titled_axes(title, (6.0, 5.2))
     _class_curves(axes, points, "recall", "precision", "steps-pre")
     axes.set(xlabel="recall (Se)", ylabel="precision (+P)")
-    return figure
-
-
-def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
-    """Losses and scores (0 to 1) of every epoch and fold, training solid and validation dashed.
-
-    ``history`` has the columns ``epoch``, ``fold`` (the one held out: a line each), ``best`` (the epoch kept, a
-    larger dot) and one per quantity: ``val_`` starts those of the fold held out, ``loss`` ends those of a loss.
-    """
-    drawn = [name for name in history.columns if name not in ("epoch", "best", "fold")]
-    losses = [name for name in drawn if name.endswith("loss")]
-    panels = {"loss": losses, "score (0 to 1)": [name for name in drawn if name not in losses]}
-    panels = {label: names for label, names in panels.items() if names}
-    figure, all_axes = _figure(title, (5.4 * len(panels), 3.8), columns=len(panels))
-    for axes, (label, names) in zip(all_axes, panels.items(), strict=True):
-        quantities = [name.removeprefix("val_") for name in names]
-        of_class = {f"f1_{name}": colour for name, colour in COLOURS.items()}
-        others = dict.fromkeys(quantity for quantity in quantities if quantity not in of_class)
-        colours = of_class | dict(zip(others, cycle(("black", "#E69F00", "#56B4E9")), strict=False))
-        for name, quantity in zip(names, quantities, strict=True):
-            line, whose = ("-", "training") if name == quantity else ("--", "validation")
-            label_of_line = f"{quantity.replace('_', ' ').replace('f1', 'F1')}, {whose}"
-            for number, (_, of_fold) in enumerate(history.groupby("fold")):
-                named = label_of_line if number == 0 else None
-                axes.plot(of_fold["epoch"], of_fold[name], line, color=colours[quantity], linewidth=0.9, label=named)
-                kept = of_fold[of_fold["best"].astype(bool)]
-                axes.plot(kept["epoch"], kept[name], "o", color=colours[quantity], markersize=4)
-        axes.set(xlabel="epoch (dot: kept)", ylabel=label, ylim=(0, None if label == "loss" else 1.02))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -121,7 +63,7 @@ def record_heatmap(record_table: pd.DataFrame, title: str) -> Figure:
     """Se and +P for S, V and F of every row of :func:`stages.scores.plain.record_table`; a dash where undefined."""
     columns = [(name, score) for name in ("S", "V", "F") for score in ("se", "ppv")]
     values = record_table[[f"{name}_{score}" for name, score in columns]].to_numpy(dtype=float)
-    figure, (axes,) = _figure(title, (7.2, 1.5 + 0.26 * len(values)), grid=None)
+    figure, (axes,) = titled_axes(title, (7.2, 1.5 + 0.26 * len(values)), grid=None)
     axes.set_facecolor("0.93")
     image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
@@ -142,25 +84,25 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
 
     ``table`` has the columns ``model``, ``class``, ``metric`` (``ppv``, ``se``, ``f1``), ``value`` (NaN: undefined).
     """
-    figure, all_axes = _figure(title, (13.0, 3.9), columns=len(METRIC_NAMES), sharey=True, grid="y")
+    figure, all_axes = titled_axes(title, (13.0, 3.9), columns=len(METRIC_NAMES), sharey=True, grid="y")
     for axes, (metric, label) in zip(all_axes, METRIC_NAMES.items(), strict=True):
         _grouped_bars(axes, table[table["metric"] == metric], "model", "value", "{:.2f}", floor=0.0)
         axes.set(xlabel="class", ylabel=label, ylim=(0, 1.15), yticks=np.linspace(0, 1, 6))
         axes.tick_params(labelleft=True)
-    _legend_below(figure, all_axes[0])
+    legend_below(figure, all_axes[0])
     return figure
 
 
 def class_count_figure(table: pd.DataFrame, title: str) -> Figure:
     """Beats of each class in each fold, on a log scale; ``table`` has the columns ``fold``, ``class``, ``beats``."""
-    figure, (axes,) = _figure(title, (8.0, 4.2), grid="y")
+    figure, (axes,) = titled_axes(title, (8.0, 4.2), grid="y")
     axes.set_yscale("log")
     _grouped_bars(axes, table, "fold", "beats", "{:,.0f}", floor=0.5)
     axes.set(xlabel="class", ylabel="beats (log scale)", ylim=(0.5, 5 * max(table["beats"].max(), 1)))
     names = [label.get_text() for label in axes.get_xticklabels()]
     axes.set_xticks(range(len(names)), [f"{name}\n{fill(CLASS_NAMES[name], 18)}" for name in names])
     axes.tick_params(axis="x", labelsize=8)
-    _legend_below(figure, axes)
+    legend_below(figure, axes)
     return figure
 
 
@@ -178,7 +120,7 @@ def beats_figure(
     unit : str
     """
     times = np.asarray(times_s)
-    figure, all_axes = _figure(title, (2.6 * len(classes), 3.2), columns=len(classes), sharey=True)
+    figure, all_axes = titled_axes(title, (2.6 * len(classes), 3.2), columns=len(classes), sharey=True)
     for axes, name, mean, spread in zip(all_axes, classes, np.asarray(means), np.asarray(spreads), strict=True):
         axes.fill_between(times, mean - spread, mean + spread, color=COLOURS[name], alpha=0.25, linewidth=0)
         axes.plot(times, mean, color=COLOURS[name])
@@ -203,7 +145,7 @@ def rhythm_strip(
     symbols : sequence of str, length beats
         WFDB symbols or class letters.
     """
-    figure, (axes,) = _figure(title, (12.0, 2.9), grid=None)
+    figure, (axes,) = titled_axes(title, (12.0, 2.9), grid=None)
     times, signal = np.asarray(times_s), np.asarray(signal_mv)
     axes.plot(times, signal, color="black", linewidth=0.8, zorder=3)
     top = signal.max() + 0.25
@@ -229,7 +171,7 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
         Positions in ``CLASSES``.
     """
     pre, post, positions = np.asarray(rr_pre_s), np.asarray(rr_post_s), np.asarray(labels)
-    figure, (axes,) = _figure(title, (6.0, 5.4))
+    figure, (axes,) = titled_axes(title, (6.0, 5.4))
     counts = np.bincount(positions, minlength=len(CLASSES))
     for position in np.argsort(-counts, kind="stable"):
         name, of_class = CLASSES[position], positions == position
@@ -245,26 +187,6 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     return figure
-
-
-def _figure(
-    title: str, size: tuple[float, float], columns: int = 1, sharey: bool = False, grid: str | None = "both"
-) -> tuple[Figure, NDArray[np.object_]]:
-    """A titled row of axes in the style of the house."""
-    figure = Figure(figsize=size, layout="constrained")
-    all_axes = figure.subplots(1, columns, sharey=sharey, squeeze=False)[0]
-    for axes in all_axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        if grid:
-            axes.grid(axis=grid, color="0.9", linewidth=0.7)
-            axes.set_axisbelow(True)
-    figure.suptitle(title, fontsize=11, fontweight="bold")
-    return figure, all_axes
-
-
-def _legend_below(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
 
 
 def _bare(axes: Axes) -> None:

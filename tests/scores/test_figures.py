@@ -6,7 +6,7 @@ import pytest
 from matplotlib import pyplot
 
 from stages.ecg.aami import CLASSES
-from stages.scores import curves, figures, plain
+from stages.scores import curves, figures, learning_figures, plain, style
 
 TITLE = "cnn, inter_patient"
 RECORDS = ("100", "200", "232")
@@ -39,7 +39,7 @@ def draw():
         "confusion": figures.confusion_figure(plain.confusion(truth, predicted), TITLE),
         "roc": figures.roc_figure(curves.roc_points(truth, probabilities), TITLE),
         "pr": figures.pr_figure(curves.pr_points(truth, probabilities), TITLE),
-        "learning": figures.learning_curves_figure(history, TITLE),
+        "learning": learning_figures.learning_curves_figure(history, TITLE),
         "heatmap": figures.record_heatmap(plain.record_table(records, truth, predicted), TITLE),
         "comparison": figures.comparison_figure(models, TITLE),
         "beats": figures.beats_figure(means, np.ones((2, 100)), times, ["N", "V"], TITLE),
@@ -68,8 +68,8 @@ def test_every_figure_carries_its_title_and_labels_its_axes(drawn, name):
 def test_the_same_data_make_the_same_bytes(drawn, tmp_path):
     again = draw()
     for name in NAMES:
-        figures.save_png(drawn[name], tmp_path / "first" / f"{name}.png")
-        figures.save_png(again[name], tmp_path / "second" / f"{name}.png")
+        style.save_png(drawn[name], tmp_path / "first" / f"{name}.png")
+        style.save_png(again[name], tmp_path / "second" / f"{name}.png")
         first = (tmp_path / "first" / f"{name}.png").read_bytes()
         assert first == (tmp_path / "second" / f"{name}.png").read_bytes(), name
         assert first.startswith(b"\x89PNG")
@@ -105,7 +105,7 @@ def test_confusion_shades_by_the_share_of_the_true_class():
 
 def test_curves_are_coloured_by_class(drawn):
     lines = {line.get_label(): line.get_color() for line in drawn["roc"].axes[0].get_lines()}
-    assert {name: lines[name] for name in "NSVF"} == {name: figures.COLOURS[name] for name in "NSVF"}
+    assert {name: lines[name] for name in "NSVF"} == {name: style.COLOURS[name] for name in "NSVF"}
 
 
 def test_learning_curves_split_losses_from_scores_and_draw_each_fold(drawn):
@@ -114,7 +114,7 @@ def test_learning_curves_split_losses_from_scores_and_draw_each_fold(drawn):
     assert named == [["loss, training", "loss, validation"], ["macro F1, validation", "F1 V, validation"]]
     dashed = [line for line in scores.get_lines() if line.get_linestyle() == "--"]
     assert len(dashed) == 4  # two quantities, two folds
-    assert dashed[-1].get_color() == figures.COLOURS["V"]
+    assert dashed[-1].get_color() == style.COLOURS["V"]
     kept = [line for line in scores.get_lines() if line.get_marker() == "o"]
     assert {tuple(line.get_xdata()) for line in kept} == {(5,), (3,)}
 
@@ -154,5 +154,5 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        figures.save_png(Broken(), tmp_path / "figure.png")
+        style.save_png(Broken(), tmp_path / "figure.png")
     assert list(tmp_path.iterdir()) == []

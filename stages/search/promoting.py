@@ -1,0 +1,48 @@
+"""Writing a configuration into params.yaml without touching anything else in it."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+
+NULL = "tag:yaml.org,2002:null"
+
+
+def promote(text: str, section: tuple[str, ...], values: Mapping[str, Any]) -> str:
+    """Set keys of one section of a YAML text; comments, order and every other key stay.
+
+    Parameters
+    ----------
+    text : str
+    section : tuple of str
+        Path to the section.
+    values : mapping
+        Keys that the section has, and their new values.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    KeyError
+        If the text has no such section, or the section no such key.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(NULL, "null"))
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    whole = yaml.load(text)
+    found = whole
+    for name in section:
+        found = found[name]
+    for key, value in values.items():
+        if key not in found:
+            raise KeyError(f"{'.'.join((*section, key))} is not there")
+        if found[key] != value:
+            found[key] = value
+    written = io.StringIO()
+    yaml.dump(whole, written)
+    return written.getvalue()

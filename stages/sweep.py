@@ -1,0 +1,318 @@
+"""Search the hyperparameters of one network by cross-validation on the training patients, with W&B or without.
+
+``data/balanced/inter_patient/train/`` in; ``metrics/sweep/<model>.{json,csv}`` and figures out. With an API key the
+search is a W&B sweep; without one Optuna runs the same configuration and each trial is logged offline.
+
+The stage is ``search``. ``agent`` joins a W&B sweep from another machine, ``worker`` a search on this one, ``trial`` is
+what `wandb agent` runs, and ``promote`` writes the best configuration into params.yaml.
+"""
+
+import argparse
+import difflib
+import hashlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import paths
+from stages.ecg import aami, folds
+from stages.ecg.beats import FEATURES
+from stages.learning import Member, build, cross_validation, read_training, settings_of
+from stages.nets.fitting import Settings, machine, make_deterministic
+from stages.nets.lockstep import Runner, fit_in_lockstep
+from stages.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
+from stages.scores.learning_figures import importance_figure, parallel_coordinates_figure, search_history_figure
+from stages.scores.style import save_png
+from stages.search.importance import axis_positions, importances
+from stages.search.local import forget_finished, mark_finished, open_study, run_trials, trials_of
+from stages.search.promoting import promote
+from stages.search.space import SweepConfiguration
+from stages.search.trials import NoTrialError, Report, State, Trial, summarise, tabulate
+from stages.tracking import create_sweep, read_sweep, resolve_mode, run_agent, run_one_trial, tracked_run
+
+PROTOCOL = "inter_patient"
+UNSCALED = {"center": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES)}
+CODE = ("sweep.py", "learning.py", "nets/*.py", "search/*.py")
+"""What a trial is made by: a search goes on only with the very code that began it."""
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what.__doc__, description=what.__doc__)
+        command.add_argument("--model", choices=MODELS, required=True)
+        if name == "agent":
+            command.add_argument("--sweep", required=True, help="its W&B id, or <project>/<id>")
+    arguments = vars(parser.parse_args())
+    try:
+        COMMANDS[arguments.pop("command")](load_params(), **arguments)
+    except (ParamsError, FileNotFoundError, NoTrialError) as error:
+        sys.exit(f"sweep: {error}")
+
+
+def search(params: Params, model: str) -> None:
+    """Run the search, or go on with it, and report it: the DVC stage."""
+    objective = CrossValidation(params, model)
+    configuration = getattr(params.sweep, model)
+    forget_finished(storage_of(model), fingerprint(params, model))
+    engine, sweep, trials = run_search(params, model, configuration, objective)
+    title = f"{model} {folds.label(PROTOCOL, objective.training.about.synthetic)}"
+    about = {"engine": engine, "sweep": sweep, "seed": params.sweep.seed, "machine": machine()}
+    write_reports(model, title, configuration, trials, about)
+    mark_finished(storage_of(model), fingerprint(params, model))
+    note_of(model).unlink(missing_ok=True)
+
+
+def worker(params: Params, model: str) -> None:
+    """Join the local search that `search` began, as one more process, until it has all its trials."""
+    objective = CrossValidation(params, model)
+    if not storage_of(model).is_file():
+        raise FileNotFoundError(f"{storage_of(model)} is missing; begin the search with `dvc repro sweep@{model}`")
+    search_locally(params, model, getattr(params.sweep, model), objective)
+
+
+def agent(params: Params, model: str, sweep: str) -> None:
+    """Join a W&B sweep, until it wants no more trials."""
+    objective = CrossValidation(params, model)
+    run_agent(sweep if "/" in sweep else f"{params.tracking.project}/{sweep}", objective)
+
+
+def trial(params: Params, model: str) -> None:
+    """Run the one trial that `wandb agent` asks for."""
+    run_one_trial(CrossValidation(params, model))
+
+
+def promote_best(params: Params, model: str) -> None:
+    """Write the best configuration into params.yaml, and print what changed."""
+    report = paths.METRICS / "sweep" / f"{model}.json"
+    if not report.is_file():
+        raise FileNotFoundError(f"{report} is missing; run `dvc repro sweep@{model}` to make it")
+    best = json.loads(report.read_text(encoding="utf-8"))["best"]["config"]
+    before = PARAMS_FILE.read_text(encoding="utf-8")
+    after = promote(before, ("train", model), best)
+    unfinished = PARAMS_FILE.with_name(f".{PARAMS_FILE.name}.unfinished")
+    unfinished.write_text(after, encoding="utf-8")
+    try:
+        load_params(unfinished)
+        unfinished.replace(PARAMS_FILE)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    changes = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", n=0, lineterm="")
+    print("\n".join(changes) or f"params.yaml: train.{model} is the best configuration already")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "search": search,
+    "worker": worker,
+    "agent": agent,
+    "trial": trial,
+    "promote": promote_best,
+}
+
+
+class CrossValidation:
+    """Scores hyperparameters after each epoch: every training beat by the network that left out its fold.
+
+    Parameters
+    ----------
+    params : Params
+    model : str
+        A key of ``NETWORKS``.
+    """
+
+    def __init__(self, params: Params, model: str) -> None:
+        self.model, self.train, self.sweep = model, params.train, params.sweep
+        self.ensemble = getattr(params.train, PROTOCOL)
+        self.training = read_training(PROTOCOL).thinned(params.sweep.fraction_of_beats, params.sweep.seed)
+
+    def __call__(self, config: dict[str, Any], report: Report) -> None:
+        """Fit one network a fold with these hyperparameters and report the scores of all after each epoch."""
+        chosen = NETWORKS[self.model].model_validate(config, strict=False)
+        longer = self.ensemble.longer * self.sweep.fraction_of_epochs
+        begun = time.perf_counter()
+        make_deterministic(self.train.seed)
+        network = build(self.training, UNSCALED, chosen, self.ensemble.shape_tells_s)
+        runners = [
+            self.runner(member, settings_of(self.train, chosen, longer, number))
+            for number, member in enumerate(self.training.members)
+        ]
+        probabilities = np.empty((len(self.training.table), len(aami.CLASSES)), dtype=np.float32)
+        prevalence_of_s = self.training.prevalence_of_s(len(runners))
+        beats_in_epoch = sum(len(runner.draws.beat) for runner in runners)
+        epochs = enumerate(fit_in_lockstep(network, runners, self.training.augment), start=1)
+        for epoch, (loss, held_out) in epochs:
+            for member, given in zip(self.training.members, held_out, strict=True):
+                probabilities[member.rows] = given
+            scores = cross_validation(self.training, probabilities, prevalence_of_s, self.ensemble.prior_beats)
+            report(
+                {
+                    "loss": loss,
+                    "val_macro_f1": scores["macro_f1_nsvf"],
+                    "val_accuracy": scores["accuracy"],
+                    **{f"val_f1_{name}": scores[f"f1_{name}"] for name in "NSVF"},
+                    "epochs_run": epoch,
+                    "of_epochs": runners[0].settings.epochs,
+                    "beats_drawn": epoch * beats_in_epoch,
+                    "seconds": time.perf_counter() - begun,
+                }
+            )
+
+    def runner(self, member: Member, settings: Settings) -> Runner:
+        """Scale the rhythm features for a member: all share a network, which a scaler inside would tie to one fold."""
+        center, scale = (np.asarray(member.scaler[name], dtype=np.float32) for name in ("center", "scale"))
+        beats, held_out = (
+            replace(some, rhythm=(some.rhythm - center) / scale) for some in (self.training.beats, member.held_out)
+        )
+        return Runner(beats, member.draws, held_out, settings)
+
+    def most_epochs(self, configuration: SweepConfiguration) -> int:
+        """Epochs of the longest trial that the configuration allows."""
+        epochs = max(float(value) for value in configuration.parameters["epochs"].extremes)
+        return max(1, round(epochs * self.ensemble.longer * self.sweep.fraction_of_epochs))
+
+
+def run_search(
+    params: Params, model: str, configuration: SweepConfiguration, objective: CrossValidation
+) -> tuple[str, str | None, list[Trial]]:
+    """Search with W&B where it is online and can be reached, else here.
+
+    Returns
+    -------
+    str
+        The engine and its version.
+    str or None
+        The W&B sweep.
+    list of Trial
+    """
+    if resolve_mode(params.tracking) == "online":
+        import wandb
+
+        try:
+            sweep = remembered_sweep(params, model, configuration)
+        except (wandb.Error, OSError) as error:
+            log.warning("W&B cannot be reached (%s); searching here, `wandb sync` uploads the trials", error)
+            tracking = params.tracking.model_copy(update={"mode": "offline"})
+            params = params.model_copy(update={"tracking": tracking})
+        else:
+            run_agent(sweep, objective)
+            return f"wandb {version('wandb')}", sweep, [as_trial(run, configuration) for run in read_sweep(sweep)]
+    return f"optuna {version('optuna')}", None, search_locally(params, model, configuration, objective)
+
+
+def search_locally(
+    params: Params, model: str, configuration: SweepConfiguration, objective: CrossValidation
+) -> list[Trial]:
+    """Run the configuration with Optuna; other processes may do so beside this one."""
+
+    def watch(name: str, config: dict[str, Any]) -> AbstractContextManager[Report]:
+        described = {**config, "fraction_of_beats": params.sweep.fraction_of_beats}
+        return tracked_run(params.tracking, f"{model} {name}", configuration.name, described)
+
+    study = open_study(storage_of(model), fingerprint(params, model), configuration)
+    run_trials(study, configuration, objective, watch, params.sweep.seed, objective.most_epochs(configuration))
+    return trials_of(study)
+
+
+def remembered_sweep(params: Params, model: str, configuration: SweepConfiguration) -> str:
+    """Give the W&B sweep that an earlier, unfinished run of the stage made, or make one."""
+    note, mark = note_of(model), fingerprint(params, model)
+    if note.is_file():
+        noted = json.loads(note.read_text(encoding="utf-8"))
+        if noted["fingerprint"] == mark:
+            log.info("going on with W&B sweep %s", noted["sweep"])
+            return noted["sweep"]
+    sweep = create_sweep(params.tracking, configuration.as_given())
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"fingerprint": mark, "sweep": sweep}), encoding="utf-8")
+    return sweep
+
+
+def as_trial(run: dict[str, Any], configuration: SweepConfiguration) -> Trial:
+    """Read a run of a W&B sweep as a trial."""
+    summary = run["summary"]
+    state: State = "complete" if run["state"] == "finished" else "interrupted"
+    if "error" in summary:
+        state = "failed"
+    elif summary.get("stopped_early"):
+        state = "pruned"
+    return Trial(
+        name=run["name"],
+        state=state,
+        config={name: run["config"].get(name) for name in configuration.parameters},
+        score=summary.get(configuration.metric.name),
+        epochs=summary.get("epochs_run", 0),
+        beats=summary.get("beats_drawn", 0),
+        seconds=summary.get("seconds", 0.0),
+        error=summary.get("error", ""),
+    )
+
+
+def write_reports(
+    model: str, title: str, configuration: SweepConfiguration, trials: Sequence[Trial], about: dict[str, Any]
+) -> None:
+    """Write the table of trials, the best of them and the figures.
+
+    Raises
+    ------
+    NoTrialError
+        If no trial was completed; the table is there all the same.
+    """
+    folder = paths.METRICS / "sweep"
+    folder.mkdir(parents=True, exist_ok=True)
+    table = tabulate(trials)
+    table.to_csv(folder / f"{model}.csv", index=False)
+    metric, goal = configuration.metric.name, configuration.metric.goal
+    report = {"title": f"{title}: search on training beats", **about, **summarise(trials, metric, goal)}
+    (folder / f"{model}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+    scored = [trial for trial in trials if trial.score is not None]
+    positions, ticks = axis_positions(scored, configuration)
+    drawn = {
+        "history": search_history_figure(table, metric, goal, title),
+        "parallel": parallel_coordinates_figure(tabulate(scored), positions, ticks, metric, title),
+        "importance": importance_figure(importances(scored, configuration, about["seed"]), title),
+    }
+    for name, figure in drawn.items():
+        save_png(figure, folder / f"{model}_{name}.png")
+    log.info("%s: best %s %.4f with %s", title, metric, report["best"][metric], report["best"]["config"])
+
+
+def fingerprint(params: Params, model: str) -> str:
+    """Digest all that a trial depends on, so that a search goes on only with the trials of its own kind."""
+    digest = hashlib.sha256(f"{model} {params.sweep.model_dump_json()}".encode())
+    for name in ("seed", "focal_gamma", PROTOCOL):
+        digest.update(f"{name} {getattr(params.train, name)!r}".encode())
+    data = (paths.BALANCED / PROTOCOL / "train").glob("*")
+    code = chain.from_iterable(Path(__file__).parent.glob(pattern) for pattern in CODE)
+    for path in sorted([*data, *code]):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def storage_of(model: str) -> Path:
+    """Name the file in which a local search keeps its trials."""
+    return paths.SEARCHES / f"{model}.sqlite3"
+
+
+def note_of(model: str) -> Path:
+    """Name the file that remembers the W&B sweep that is under way."""
+    return paths.SEARCHES / f"{model}.json"
+
+
+if __name__ == "__main__":
+    main()

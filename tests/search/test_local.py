@@ -1,0 +1,186 @@
+import multiprocessing
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from stages.search import local
+from stages.search.local import forget_finished, mark_finished, open_study, run_trials, trials_of
+from stages.search.space import SweepConfiguration
+
+
+def configuration(method="bayes", run_cap=6, early=None, **parameters):
+    return SweepConfiguration.model_validate(
+        {
+            "program": "a.py",
+            "command": ["python", "a.py"],
+            "name": "x",
+            "method": method,
+            "metric": {"name": "score", "goal": "maximize"},
+            "run_cap": run_cap,
+            **({"early_terminate": early} if early else {}),
+            "parameters": parameters or {"x": {"min": 0.0, "max": 1.0}, "kind": {"values": ["a", "b"]}},
+        }
+    )
+
+
+@contextmanager
+def unwatched(name, config):
+    yield lambda scores: None
+
+
+def climb(config, report):
+    """A score that grows with x and with each of four epochs."""
+    for epoch in range(1, 5):
+        told = {"epochs_run": epoch, "of_epochs": 4, "beats_drawn": 10 * epoch, "seconds": 0.1 * epoch}
+        report({"score": config["x"] * epoch, **told})
+
+
+def search(folder, sweep, objective=climb, watch=unwatched, seed=1):
+    study = open_study(folder / "trials.sqlite3", "search", sweep)
+    run_trials(study, sweep, objective, watch, seed, most_epochs=4)
+    return trials_of(study)
+
+
+@pytest.mark.parametrize("method", ["bayes", "random"])
+def test_the_same_seed_gives_the_same_trials(tmp_path, method):
+    first = search(tmp_path / "a", configuration(method))
+    assert [trial.config for trial in search(tmp_path / "b", configuration(method))] == [t.config for t in first]
+    assert [trial.config for trial in search(tmp_path / "c", configuration(method), seed=9)] != [
+        t.config for t in first
+    ]
+    assert [trial.state for trial in first] == ["complete"] * 6
+    assert [trial.score for trial in first] == [4 * trial.config["x"] for trial in first]
+    assert {trial.beats for trial in first} == {40}
+
+
+def test_a_bayesian_search_finds_the_slope(tmp_path):
+    trials = search(tmp_path, configuration(run_cap=25, x={"min": 0.0, "max": 1.0}))
+    late, early = trials[-8:], trials[:6]
+    assert sum(t.config["x"] for t in late) / len(late) > sum(t.config["x"] for t in early) / len(early)
+
+
+def test_a_grid_ends_when_every_point_was_tried_once(tmp_path):
+    grid = {"x": {"values": [0.1, 0.2, 0.3]}, "n": {"min": 1, "max": 2}, "fixed": {"value": "f"}}
+    trials = search(tmp_path, configuration("grid", run_cap=50, **grid))
+    points = {(trial.config["x"], trial.config["n"]) for trial in trials}
+    assert len(trials) == len(points) == 6
+    assert {trial.config["fixed"] for trial in trials} == {"f"}
+
+
+def test_hyperband_ends_the_poor_ones_early(tmp_path):
+    early = {"type": "hyperband", "min_iter": 1, "eta": 2}
+    trials = search(tmp_path, configuration("random", 20, early, x={"min": 0.0, "max": 1.0}))
+    pruned = [trial for trial in trials if trial.state == "pruned"]
+    complete = [trial for trial in trials if trial.state == "complete"]
+    assert pruned
+    assert complete
+    assert all(trial.epochs < 4 for trial in pruned)
+    assert max(t.config["x"] for t in complete) > max(t.config["x"] for t in pruned)
+
+
+def test_one_failing_trial_does_not_end_the_search(tmp_path):
+    seen = []
+
+    def stumble(config, report):
+        seen.append(config)
+        if len(seen) == 2:
+            raise FloatingPointError("the loss is nan after epoch 1")
+        climb(config, report)
+
+    trials = search(tmp_path, configuration(), stumble)
+    assert [trial.state for trial in trials] == ["complete", "failed", *["complete"] * 4]
+    assert trials[1].error == "FloatingPointError: the loss is nan after epoch 1"
+    assert trials[1].config == seen[1]
+
+
+def test_an_interrupted_search_goes_on_and_no_finished_trial_is_lost(tmp_path):
+    ran = []
+
+    def interrupted(config, report):
+        ran.append(config)
+        if len(ran) == 4:
+            raise KeyboardInterrupt
+        climb(config, report)
+
+    whole = search(tmp_path / "whole", configuration("random"))
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, configuration("random"), interrupted)
+    trials = search(tmp_path, configuration("random"), interrupted)
+    assert [trial.state for trial in trials] == [*["complete"] * 3, "interrupted", *["complete"] * 3]
+    assert [trial.config for trial in trials if trial.state == "complete"] == [trial.config for trial in whole]
+
+
+def _hang_in_the_third(folder, began):
+    ran = []
+
+    def hang(config, report):
+        ran.append(config)
+        if len(ran) == 3:
+            began.set()
+            time.sleep(600)
+        climb(config, report)
+
+    search(folder, configuration("random"), hang)
+
+
+def test_a_killed_search_goes_on(tmp_path, monkeypatch):
+    context = multiprocessing.get_context("fork")
+    began = context.Event()
+    process = context.Process(target=_hang_in_the_third, args=(tmp_path, began))
+    process.start()
+    assert began.wait(60)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    monkeypatch.setattr(local, "GRACE_S", 1)
+    time.sleep(2)
+    trials = search(tmp_path, configuration("random"))
+    assert [trial.state for trial in trials] == ["complete", "complete", "interrupted", *["complete"] * 4]
+
+
+def _slowly(config, report):
+    time.sleep(0.2)
+    climb(config, report)
+
+
+def test_two_processes_share_a_search(tmp_path):
+    sweep = configuration("random", run_cap=10)
+    open_study(tmp_path / "trials.sqlite3", "search", sweep)
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=_join, args=(tmp_path, sweep))
+    other.start()
+    trials = search(tmp_path, sweep, _slowly)
+    other.join(60)
+    assert other.exitcode == 0
+    assert [trial.state for trial in trials] == ["complete"] * 10
+
+
+def _join(folder, sweep):
+    search(folder, sweep, _slowly)
+
+
+def test_every_epoch_is_logged_under_the_name_and_the_hyperparameters_of_the_trial(tmp_path):
+    logged = []
+
+    @contextmanager
+    def watch(name, config):
+        yield lambda scores: logged.append((name, config["x"], scores["score"]))
+
+    trials = search(tmp_path, configuration(run_cap=2), watch=watch)
+    assert [name for name, _, _ in logged] == ["trial 0"] * 4 + ["trial 1"] * 4
+    assert [score for _, _, score in logged][3::4] == [trial.score for trial in trials]
+    assert {x for _, x, _ in logged} == {trial.config["x"] for trial in trials}
+
+
+def test_a_reported_search_begins_afresh(tmp_path):
+    file = tmp_path / "trials.sqlite3"
+    search(tmp_path, configuration(run_cap=2))
+    forget_finished(file, "search")
+    assert len(trials_of(open_study(file, "search", configuration()))) == 2
+    mark_finished(file, "search")
+    forget_finished(file, "search")
+    assert trials_of(open_study(file, "search", configuration())) == []
+    forget_finished(file, "no such search")
+    forget_finished(tmp_path / "no such file", "search")

@@ -1,0 +1,32 @@
+import pytest
+
+from stages.search.promoting import promote
+
+TEXT = """\
+# Every knob.
+
+train:
+  seed: 42           # of the first member
+  prior: null
+  cnn:
+    size: 16         # 4..256
+    rate: 0.003      # peak
+    groups:
+      - ["106", "112"]
+  rnn: {size: 16}
+"""
+
+
+def test_nothing_but_the_values_changes():
+    changed = promote(TEXT, ("train", "cnn"), {"size": 128, "rate": 0.00123})
+    expected = TEXT.replace("size: 16         # 4", "size: 128        # 4").replace("0.003      #", "0.00123    #")
+    assert changed == expected
+
+
+def test_the_same_values_leave_every_byte():
+    assert promote(TEXT, ("train", "cnn"), {"size": 16, "rate": 0.003}) == TEXT
+
+
+def test_a_key_that_is_not_there_is_refused():
+    with pytest.raises(KeyError, match=r"train\.cnn\.units is not there"):
+        promote(TEXT, ("train", "cnn"), {"units": 3})

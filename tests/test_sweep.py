@@ -1,0 +1,259 @@
+"""The sweep stage on a tiny SYNTHETIC database, without W&B and with its real client against a stand-in on loopback."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.wandb_server import WandbServer
+
+PROJECT = Path.cwd()
+BIN = Path(sys.executable).parent
+KEY = "5ecret" + "0" * 34
+SPACE = {
+    "layer_1_size": {"values": [4, 8]},
+    "layer_2_size": {"value": 8},
+    "layer_3_size": {"value": 8},
+    "layer_FC_size": {"min": 4, "max": 8},
+    "dropout_rate": {"min": 0.0, "max": 0.5},
+    "learning_rate": {"distribution": "log_uniform_values", "min": 0.001, "max": 0.01},
+    "weight_decay": {"value": 0.001},
+    "batch_size": {"value": 256},
+    "epochs": {"value": 4},
+}
+
+
+def set_params(folder: Path, **settings) -> None:
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    for name, value in settings.items():
+        *sections, last = name.split("__")
+        section = params
+        for one in sections:
+            section = section[one]
+        section[last] = value
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    home = {"HOME": str(folder), "PYTHONPATH": str(PROJECT), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    return {**kept, **home, "WANDB_ERROR_REPORTING": "false", **more}
+
+
+def stage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=environment(folder, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def search(folder: Path, **more: str) -> str:
+    done = stage(folder, "stages.sweep", "search", "--model", "cnn", **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def report(folder: Path) -> dict:
+    return json.loads((folder / "metrics/sweep/cnn.json").read_text())
+
+
+def table(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "metrics/sweep/cnn.csv")
+
+
+@pytest.fixture(scope="module")
+def balanced(tmp_path_factory) -> Path:
+    """A folder in which the beats of a tiny SYNTHETIC database are ready to learn from."""
+    folder = tmp_path_factory.mktemp("balanced")
+    shutil.copy2(PROJECT / "params.yaml", folder)
+    set_params(
+        folder,
+        download__source="synthetic",
+        download__minutes=1.5,
+        sweep__fraction_of_beats=0.5,
+        sweep__cnn__run_cap=4,
+        sweep__cnn__method="random",
+        sweep__cnn__early_terminate={"type": "hyperband", "min_iter": 1},
+        sweep__cnn__parameters=SPACE,
+        tracking__mode="disabled",
+    )
+    for name in ("download", "extract", "balance"):
+        done = stage(folder, f"stages.{name}", *(["inter_patient"] if name == "balance" else []))
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def here(balanced, tmp_path) -> Path:
+    """A copy of that folder."""
+    shutil.copytree(balanced, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_local_search_reports_every_trial_and_is_the_same_again(here):
+    said = search(here)
+    assert "SYNTHETIC" in said
+    summary, trials = report(here), table(here)
+    assert summary["engine"].startswith("optuna ")
+    assert "SYNTHETIC" in summary["title"]
+    assert sum(summary["trials"].values()) == len(trials) == 4
+    assert set(SPACE) <= set(trials.columns)
+    best = trials[trials["state"] == "complete"]["score"].max()
+    assert summary["best"]["val_macro_f1"] == pytest.approx(best)
+    assert summary["seconds"] > 0
+    assert summary["beats_per_s"] > 0
+    for name in ("history", "parallel", "importance"):
+        assert (here / f"metrics/sweep/cnn_{name}.png").stat().st_size > 5000
+
+    search(here)  # a reported search is not gone on with
+    again = table(here).drop(columns="seconds")
+    pd.testing.assert_frame_equal(again, trials.drop(columns="seconds"))
+
+
+@pytest.mark.slow
+def test_the_best_is_promoted_and_nothing_else_changes(here):
+    search(here)
+    shutil.copy2(PROJECT / "params.yaml", here)
+    before = (here / "params.yaml").read_text()
+    done = stage(here, "stages.sweep", "promote", "--model", "cnn")
+    assert done.returncode == 0, done.stderr
+    after = (here / "params.yaml").read_text()
+    best = report(here)["best"]["config"]
+    assert yaml.safe_load(after)["train"]["cnn"] == best
+    changed = [(old, new) for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
+    assert 0 < len(changed) <= len(best)
+    for old, new in changed:
+        assert f"-{old}" in done.stdout
+        assert f"+{new}" in done.stdout
+        assert old.partition("#")[2] == new.partition("#")[2]
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_with_what_was_finished(here):
+    command = [sys.executable, "-m", "stages.sweep", "search", "--model", "cnn"]
+    with subprocess.Popen(command, cwd=here, env=environment(here), stderr=subprocess.PIPE, text=True) as begun:
+        for line in begun.stderr:
+            if line.startswith("trial 2 of 4"):
+                begun.send_signal(signal.SIGKILL)
+                break
+    assert begun.returncode == -signal.SIGKILL
+    assert not (here / "metrics/sweep").exists()
+    search(here)
+    states = table(here)["state"]
+    assert sum(states != "interrupted") == 4
+    assert sum(states == "interrupted") <= 1
+
+
+@pytest.mark.slow
+def test_without_a_key_each_trial_is_an_offline_run_that_wandb_sync_uploads(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
+    search(here)
+    runs = sorted((here / "wandb").glob("offline-run-*"))
+    assert len(runs) == 2
+    with WandbServer() as server:
+        more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+        done = subprocess.run(
+            [BIN / "wandb", "sync", *runs], cwd=here, env=environment(here, **more), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        uploaded = list(server.runs.values())
+    assert sorted(run.config["layer_FC_size"] for run in uploaded) == sorted(table(here)["layer_FC_size"])
+    assert sorted(run.rows[-1]["val_macro_f1"] for run in uploaded) == pytest.approx(sorted(table(here)["score"]))
+    assert {run.state for run in uploaded} == {"finished"}
+
+
+@pytest.mark.slow
+def test_with_a_key_the_search_is_a_wandb_sweep(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=3, sweep__cnn__parameters__epochs={"value": 8})
+    with WandbServer(end_early=True) as server:
+        said = search(here, WANDB_BASE_URL=server.url, WANDB_API_KEY=KEY, WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL="1")
+        (sweep,) = server.sweeps.values()
+        runs = [run for run in server.runs.values() if run.sweep == sweep.name]
+        assert server.unknown.count("Runs") == 0
+    assert KEY not in said
+    assert KEY not in "".join(path.read_text() for path in (here / "metrics/sweep").glob("cnn.*"))
+    given = yaml.safe_load((here / "params.yaml").read_text())["sweep"]["cnn"]
+    assert yaml.safe_load(sweep.text)["parameters"]["learning_rate"] == given["parameters"]["learning_rate"]
+    summary, trials = report(here), table(here)
+    assert summary["engine"].startswith("wandb ")
+    assert summary["sweep"].endswith(sweep.name)
+    assert list(trials["trial"]) == [run.name for run in runs]
+    assert list(trials["epochs_run"]) == [len(run.rows) for run in runs]
+    assert list(trials["score"]) == pytest.approx([run.rows[-1]["val_macro_f1"] for run in runs])
+    assert trials["state"].isin(["complete", "pruned"]).all()
+    assert not (here / "data/searches/cnn.json").exists()
+
+
+@pytest.mark.slow
+def test_more_agents_join_a_sweep_made_by_the_command_of_wandb(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2, sweep__cnn__early_terminate=None)
+    configuration = yaml.safe_load((here / "params.yaml").read_text())["sweep"]["cnn"]
+    configuration.pop("early_terminate")
+    (here / "sweep.yaml").write_text(yaml.safe_dump(configuration))
+    with WandbServer() as server:
+        more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+        made = subprocess.run(
+            [BIN / "wandb", "sweep", "--project", "heartbeats", "sweep.yaml"],
+            cwd=here,
+            env=environment(here, **more),
+            capture_output=True,
+            text=True,
+        )
+        assert made.returncode == 0, made.stderr
+        (sweep,) = server.sweeps
+        done = stage(here, "stages.sweep", "agent", "--model", "cnn", "--sweep", sweep, **more)
+        assert done.returncode == 0, done.stderr
+        runs = [run for run in server.runs.values() if run.sweep == sweep]
+    assert [run.state for run in runs] == ["finished"] * 2
+    assert [len(run.rows) for run in runs] == [4, 4]
+    assert not (here / "metrics/sweep").exists()
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_be_reached_means_a_local_search(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
+    begun = time.monotonic()
+    said = search(here, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY=KEY)
+    assert "W&B cannot be reached" in said
+    assert time.monotonic() - begun < 300
+    assert KEY not in said
+    assert report(here)["engine"].startswith("optuna ")
+    assert len(list((here / "wandb").glob("offline-run-*"))) == 2
+
+
+@pytest.mark.slow
+def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
+    hot = {"value": 0.1}
+    set_params(here, sweep__cnn__parameters__learning_rate=hot, sweep__cnn__run_cap=2, sweep__cnn__early_terminate=None)
+    code = (
+        "import stages.nets.lockstep as lockstep, stages.sweep as sweep, stages.params as params\n"
+        "lockstep._one_epoch = lambda *given: (_ for _ in ()).throw(FloatingPointError('the loss is nan'))\n"
+        "sweep.sys.argv = ['sweep', 'search', '--model', 'cnn']\n"
+        "sweep.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, env=environment(here), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "none of 2 trials was completed; first error: FloatingPointError: the loss is nan" in done.stderr
+    assert "Traceback" not in done.stderr.splitlines()[-1]
+    assert list(table(here)["state"]) == ["failed", "failed"]
+
+
+def test_promoting_before_a_search_says_what_to_do(tmp_path):
+    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+    done = stage(tmp_path, "stages.sweep", "promote", "--model", "rnn")
+    assert done.returncode == 1
+    assert "rnn.json is missing; run `dvc repro sweep@rnn`" in done.stderr
