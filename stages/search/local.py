@@ -145,7 +145,7 @@ def trials_of(study: optuna.Study) -> list[Trial]:
 def _run(trial: optuna.Trial, configuration: SweepConfiguration, objective: Objective, watch: Watch) -> float:
     config = {name: _suggest(trial, name, one, configuration) for name, one in configuration.parameters.items()}
     trial.set_user_attr("config", config)
-    score = float("nan")
+    score, pruned = float("nan"), False
 
     with watch(f"trial {trial.number}", config) as log_scores:
 
@@ -162,10 +162,12 @@ def _run(trial: optuna.Trial, configuration: SweepConfiguration, objective: Obje
         try:
             objective(config, report)
         except optuna.TrialPruned:
-            raise
+            pruned = True  # told to Optuna below: for the watch this is no failure
         except Exception as error:
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
             raise
+    if pruned:
+        raise optuna.TrialPruned
     return score
 
 
