@@ -1,5 +1,5 @@
 # demo   the whole DAG on synthetic records, in a folder of its own: nothing tracked is touched
-# repro  the whole DAG on MIT-BIH, from PhysioNet or the mirror that MITDB_MIRROR names
+# repro  the whole DAG on MIT-BIH, from PhysioNet or the mirror that MITDB_MIRROR names; the searches take the longest
 # test   lint, types and tests; with MITDB_MIRROR also those that need the real records
 
 PYTHON3 ?= python3
@@ -28,7 +28,8 @@ demo: install
 	rm -rf $(DEMO)
 	git clone --quiet . $(DEMO)
 	cd $(DEMO) && dvc exp run --quiet --name demo \
-		-S download.source=synthetic -S train.cnn.epochs=4 -S train.rnn.epochs=4 -S tracking.mode=disabled
+		-S download.source=synthetic -S train.cnn.epochs=4 -S train.rnn.epochs=4 -S tracking.mode=disabled \
+		-S sweep.cnn.run_cap=3 -S sweep.rnn.run_cap=3
 	@cd $(DEMO) && python -m stages.compare --show
 	@echo "SYNTHETIC figures lie in $(DEMO)/metrics/, the networks in $(DEMO)/models/."
 

@@ -44,8 +44,17 @@ def test_nothing_that_was_scored_flows_back_into_training():
 
 
 def test_training_does_not_even_import_the_scoring_stage():
-    source = Path("stages/train.py").read_text()
-    assert "test" not in {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    for path in ("train.py", "sweep.py", "learning.py"):
+        source = (Path("stages") / path).read_text()
+        assert "test" not in {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+
+
+def test_a_rebuild_up_to_the_comparison_does_not_search():
+    assert not any(dep.startswith("metrics/sweep") or dep == "stages/sweep.py" for dep in upstream("compare"))
+
+
+def test_promoting_a_configuration_does_not_make_the_search_stale():
+    assert not {f"train.{model}" for model in MODELS} & set(DAG["sweep"]["params"])
 
 
 def test_every_stage_is_described_and_run_as_a_module():
@@ -64,6 +73,7 @@ def test_the_matrix_is_protocols_by_models():
     for name in ("train", "evaluate"):
         assert DAG[name]["matrix"] == {"protocol": list(PROTOCOLS), "model": list(MODELS)}
     assert DAG["balance"]["matrix"] == {"protocol": list(PROTOCOLS)}
+    assert DAG["sweep"]["matrix"] == {"model": list(MODELS)}
 
 
 def test_scores_and_figures_are_in_git_and_data_and_models_in_the_cache():
@@ -90,7 +100,7 @@ def imported(path):
 
 @pytest.mark.parametrize("path", modules(), ids=str)
 def test_imports_point_one_way(path):
-    nouns = {"ecg", "nets", "scores"}
+    nouns = {"ecg", "nets", "scores", "search"}
     room = path.parts[1] if path.parts[1] in nouns else None
     stages = {f"stages.{name}" for name in DAG}
     for module in imported(path):

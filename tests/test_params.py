@@ -107,3 +107,31 @@ def test_missing_or_broken_file(tmp_path):
 def test_uncalibrated_probabilities_are_not_adapted(changed, path, value):
     with pytest.raises(ParamsError, match=r"train.inter_patient.prior_beats: expected null"):
         changed(path, value)
+
+
+@pytest.mark.parametrize("model", ["cnn", "rnn"])
+def test_a_sweep_names_every_hyperparameter_of_its_network(changed, model):
+    space = dict(PARAMS["sweep"][model]["parameters"])
+    space["droput_rate"] = space.pop("dropout_rate")
+    expected = rf"sweep: {model}.parameters: .*missing \['dropout_rate'\], unknown \['droput_rate'\]"
+    with pytest.raises(ParamsError, match=expected):
+        changed(f"sweep.{model}.parameters", space)
+
+
+def test_a_sweep_stays_within_what_train_takes(changed):
+    with pytest.raises(ParamsError, match=r"cnn.parameters.dropout_rate: .*less than or equal to 0.8; found 0.9"):
+        changed("sweep.cnn.parameters.dropout_rate", {"min": 0.1, "max": 0.9})
+    with pytest.raises(ParamsError, match=r"cnn.parameters.epochs: .*valid integer.*; found 7.5"):
+        changed("sweep.cnn.parameters.epochs", {"values": [6, 7.5]})
+    with pytest.raises(ParamsError, match=r"rnn.parameters.layer_type: .*found 'transformer'"):
+        changed("sweep.rnn.parameters.layer_type", {"values": ["gru", "transformer"]})
+
+
+def test_a_sweep_is_for_a_score_that_trials_have(changed):
+    with pytest.raises(ParamsError, match=r"cnn.metric.name: expected one of val_macro_f1, .*; found test_accuracy"):
+        changed("sweep.cnn.metric", {"name": "test_accuracy", "goal": "maximize"})
+
+
+def test_an_unknown_key_of_a_sweep_is_named(changed):
+    with pytest.raises(ParamsError, match=r"sweep.cnn.early_terminate.minn_iter: unknown key"):
+        changed("sweep.cnn.early_terminate", {"type": "hyperband", "minn_iter": 3})

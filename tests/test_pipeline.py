@@ -18,7 +18,9 @@ TINY = (
     "download.minutes=1.5",
     "evaluate.start_s=30",
     "tracking.mode=disabled",
+    "sweep.fraction_of_epochs=0.2",
     *(f"train.{model}.epochs=2" for model in ("cnn", "rnn")),
+    *(f"sweep.{model}.run_cap=2" for model in ("cnn", "rnn")),
 )
 
 TOLERANCE = {"accuracy": 0.02, "macro_f1_nsvf": 0.08, "macro_f1": 0.08}
@@ -91,6 +93,10 @@ def test_every_metric_is_there_and_labelled(rebuilt):
             assert {"se", "ppv", "fpr"} <= set(scores["ec57"]["gross"]["veb"]) & set(scores["ec57"]["gross"]["sveb"])
             assert scores["n_test"] == sum(c["support"] for c in scores["per_class"].values())
             assert {"macro_f1", "macro_f1_nsvf"} <= set(scores)
+    for model in ("cnn", "rnn"):
+        search = json.loads((rebuilt / "metrics" / "sweep" / f"{model}.json").read_text())
+        assert "SYNTHETIC" in search["title"]
+        assert sum(search["trials"].values()) == 2
     report = json.loads((rebuilt / "metrics" / "compare.json").read_text())
     for protocol in ("inter_patient", "intra_patient"):
         assert {"cnn", "rnn", "ensemble", "delta"} <= set(report[protocol])

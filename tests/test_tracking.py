@@ -1,15 +1,26 @@
 import logging
+import time
 
 import pytest
+from wandb.agents.pyagent import Agent
 
 from stages.params import Tracking
-from stages.tracking import resolve_mode, tracked_run
+from stages.tracking import create_sweep, read_sweep, resolve_mode, run_agent, tracked_run
+from tests.wandb_server import WandbServer
 
 
 @pytest.fixture
 def outside(monkeypatch, tmp_path):
     """A machine without key, netrc file or W&B variables."""
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL", "NETRC"):
+    for name in (
+        "WANDB_MODE",
+        "WANDB_API_KEY",
+        "WANDB_BASE_URL",
+        "WANDB_PROJECT",
+        "WANDB_ENTITY",
+        "WANDB_DIR",
+        "NETRC",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -70,3 +81,54 @@ def test_a_server_that_cannot_be_reached_means_offline_and_the_key_stays_secret(
     assert list(outside.glob("wandb/offline-run-*/*.wandb"))
     shown = capfd.readouterr()
     assert key not in caplog.text + shown.out + shown.err
+
+
+@pytest.fixture
+def server(outside, monkeypatch):
+    """A stand-in for W&B that ends trials early, and an environment in which the real client goes there."""
+    monkeypatch.setattr(Agent, "HEARTBEAT_SLEEP_SECONDS", 0.2)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")
+    for name in ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_DIR"):  # the client sets them; monkeypatch takes them back
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    with WandbServer(end_early=True) as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server
+
+
+def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, caplog):
+    sweep = create_sweep(
+        Tracking(mode="auto", project="heartbeats"),
+        {
+            "program": "a.py",
+            "command": ["python", "a.py"],
+            "name": "s",
+            "method": "random",
+            "metric": {"name": "score", "goal": "maximize"},
+            "run_cap": 4,
+            "early_terminate": {"type": "hyperband", "min_iter": 2},
+            "parameters": {"x": {"min": 0.0, "max": 1.0}},
+        },
+    )
+    slopes = iter([1.0, None, 0.5, 2.0])  # the second trial fails, the third is ended early
+
+    def trial(config, log_values):
+        slope = next(slopes)
+        if slope is None:
+            raise FloatingPointError("the loss is nan")
+        for epoch in range(1, 7):
+            log_values({"score": slope * epoch})
+            time.sleep(1.0)
+
+    run_agent(sweep, trial)
+    runs = read_sweep(sweep)
+    assert [len(server.runs[run["name"]].rows) for run in runs][::3] == [6, 6]
+    assert 2 <= len(server.runs[runs[2]["name"]].rows) < 6
+    assert [run["summary"].get("stopped_early", False) for run in runs] == [False, False, True, False]
+    assert [run["summary"].get("error") for run in runs] == [None, "FloatingPointError: the loss is nan", None, None]
+    assert [run["state"] for run in runs] == ["finished", "failed", "finished", "finished"]
+    assert runs[3]["summary"]["score"] == 12.0
+    assert all(0 <= run["config"]["x"] <= 1 for run in runs)
+    assert "0" * 40 not in caplog.text
