@@ -60,6 +60,13 @@ def stage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPro
     )
 
 
+def wandb(folder: Path, *arguments: str, **more: str) -> None:
+    done = subprocess.run(
+        [BIN / "wandb", *arguments], cwd=folder, env=environment(folder, **more), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def search(folder: Path, **more: str) -> str:
     done = stage(folder, "stages.sweep", "search", "--model", "cnn", **more)
     assert done.returncode == 0, done.stderr
@@ -124,22 +131,35 @@ def test_a_local_search_reports_every_trial_and_is_the_same_again(here):
     pd.testing.assert_frame_equal(again, trials.drop(columns="seconds"))
 
 
-@pytest.mark.slow
-def test_the_best_is_promoted_and_nothing_else_changes(here):
-    search(here)
-    shutil.copy2(PROJECT / "params.yaml", here)
-    before = (here / "params.yaml").read_text()
-    done = stage(here, "stages.sweep", "promote", "--model", "cnn")
+def test_the_best_is_promoted_and_nothing_else_changes(tmp_path):
+    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+    before = (tmp_path / "params.yaml").read_text()
+    best = {**yaml.safe_load(before)["train"]["cnn"], "layer_1_size": 24, "learning_rate": 0.00123}
+    (tmp_path / "metrics/sweep").mkdir(parents=True)
+    (tmp_path / "metrics/sweep/cnn.json").write_text(json.dumps({"best": {"config": best}}))
+    done = stage(tmp_path, "stages.sweep", "promote", "--model", "cnn")
     assert done.returncode == 0, done.stderr
-    after = (here / "params.yaml").read_text()
-    best = report(here)["best"]["config"]
+    after = (tmp_path / "params.yaml").read_text()
     assert yaml.safe_load(after)["train"]["cnn"] == best
     changed = [(old, new) for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
-    assert 0 < len(changed) <= len(best)
+    assert len(changed) == 2
     for old, new in changed:
         assert f"-{old}" in done.stdout
         assert f"+{new}" in done.stdout
         assert old.partition("#")[2] == new.partition("#")[2]
+
+
+def test_a_configuration_that_train_would_refuse_is_not_promoted(tmp_path):
+    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+    before = (tmp_path / "params.yaml").read_text()
+    best = {**yaml.safe_load(before)["train"]["cnn"], "dropout_rate": 3.0}
+    (tmp_path / "metrics/sweep").mkdir(parents=True)
+    (tmp_path / "metrics/sweep/cnn.json").write_text(json.dumps({"best": {"config": best}}))
+    done = stage(tmp_path, "stages.sweep", "promote", "--model", "cnn")
+    assert done.returncode == 1
+    assert "train.cnn.dropout_rate" in done.stderr
+    assert (tmp_path / "params.yaml").read_text() == before
+    assert not list(tmp_path.glob(".params.yaml*"))
 
 
 @pytest.mark.slow
@@ -166,10 +186,7 @@ def test_without_a_key_each_trial_is_an_offline_run_that_wandb_sync_uploads(here
     assert len(runs) == 2
     with WandbServer() as server:
         more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
-        done = subprocess.run(
-            [BIN / "wandb", "sync", *runs], cwd=here, env=environment(here, **more), capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        wandb(here, "sync", *map(str, runs), **more)
         uploaded = list(server.runs.values())
     assert sorted(run.config["layer_FC_size"] for run in uploaded) == sorted(table(here)["layer_FC_size"])
     assert sorted(run.rows[-1]["val_macro_f1"] for run in uploaded) == pytest.approx(sorted(table(here)["score"]))
@@ -199,22 +216,15 @@ def test_with_a_key_the_search_is_a_wandb_sweep(here):
 
 
 @pytest.mark.slow
-def test_more_agents_join_a_sweep_made_by_the_command_of_wandb(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2, sweep__cnn__early_terminate=None)
+def test_agents_of_both_kinds_join_a_sweep_made_by_the_command_of_wandb(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
     configuration = yaml.safe_load((here / "params.yaml").read_text())["sweep"]["cnn"]
-    configuration.pop("early_terminate")
     (here / "sweep.yaml").write_text(yaml.safe_dump(configuration))
     with WandbServer() as server:
         more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
-        made = subprocess.run(
-            [BIN / "wandb", "sweep", "--project", "heartbeats", "sweep.yaml"],
-            cwd=here,
-            env=environment(here, **more),
-            capture_output=True,
-            text=True,
-        )
-        assert made.returncode == 0, made.stderr
+        wandb(here, "sweep", "--project", "heartbeats", "sweep.yaml", **more)
         (sweep,) = server.sweeps
+        wandb(here, "agent", "--count", "1", f"heartbeats/{sweep}", **more)
         done = stage(here, "stages.sweep", "agent", "--model", "cnn", "--sweep", sweep, **more)
         assert done.returncode == 0, done.stderr
         runs = [run for run in server.runs.values() if run.sweep == sweep]

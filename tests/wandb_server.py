@@ -128,7 +128,8 @@ class WandbServer(ThreadingHTTPServer):
         run.sweep = sweep.name
         sweep.handed_out += 1
         chosen = {name: one.at(self.rng.random()) for name, one in sweep.configuration.parameters.items()}
-        return {"type": "run", "run_id": run.name, "args": {name: {"value": value} for name, value in chosen.items()}}
+        arguments = {name: {"value": value} for name, value in chosen.items()}
+        return {"type": "run", "run_id": run.name, "program": sweep.configuration.program, "args": arguments}
 
     def on_UpsertBucket(self, variables: dict) -> dict:
         run = self.run_of(variables["name"])
@@ -150,6 +151,11 @@ class WandbServer(ThreadingHTTPServer):
         sweep = self.sweeps[variables["name"]]
         described = {"id": sweep.name, "name": sweep.name, "state": "FINISHED", "config": sweep.text}
         return {"project": {"sweep": described}}
+
+    def on_SweepWithRuns(self, variables: dict) -> dict:
+        answer = self.on_GetSweep({"name": variables["sweep"]})
+        answer["project"]["sweep"] |= {"controller": None, "scheduler": None, "runs": {"edges": []}}
+        return answer
 
     def on_Runs(self, variables: dict) -> dict:
         wanted = json.loads(variables["filters"])["$and"][0]["sweep"]
