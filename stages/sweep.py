@@ -38,12 +38,23 @@ from stages.search.local import forget_finished, mark_finished, open_study, run_
 from stages.search.promoting import promote
 from stages.search.space import SweepConfiguration
 from stages.search.trials import NoTrialError, Report, State, Trial, summarise, tabulate
-from stages.tracking import create_sweep, read_sweep, resolve_mode, run_agent, run_one_trial, tracked_run
+from stages.tracking import (
+    SweepError,
+    create_sweep,
+    read_sweep,
+    resolve_mode,
+    run_agent,
+    run_one_trial,
+    tracked_run,
+)
 
 PROTOCOL = "inter_patient"
 UNSCALED = {"center": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES)}
 CODE = ("sweep.py", "learning.py", "nets/*.py", "search/*.py")
 """What a trial is made by: a search goes on only with the very code that began it."""
+
+POLL_S = 10.0
+"""Between two looks at the trials of other machines; W&B itself gives up those that were lost."""
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +71,10 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     try:
         COMMANDS[arguments.pop("command")](load_params(), **arguments)
-    except (ParamsError, FileNotFoundError, NoTrialError) as error:
+    except (ParamsError, FileNotFoundError, NoTrialError, SweepError) as error:
         sys.exit(f"sweep: {error}")
+    except KeyboardInterrupt:
+        sys.exit("sweep: interrupted; run the same command again to go on with the trials that ended")
 
 
 def search(params: Params, model: str) -> None:
@@ -208,9 +221,35 @@ def run_search(
             tracking = params.tracking.model_copy(update={"mode": "offline"})
             params = params.model_copy(update={"tracking": tracking})
         else:
-            run_agent(sweep, objective)
-            return f"wandb {version('wandb')}", sweep, [as_trial(run, configuration) for run in read_sweep(sweep)]
+            try:
+                trials = search_online(sweep, configuration, objective)
+            except SweepError as error:
+                raise SweepError(f"{error}; to begin another sweep instead, delete {note_of(model)}") from error
+            return f"wandb {version('wandb')}", sweep, trials
     return f"optuna {version('optuna')}", None, search_locally(params, model, configuration, objective)
+
+
+def search_online(sweep: str, configuration: SweepConfiguration, objective: CrossValidation) -> list[Trial]:
+    """Run trials of a W&B sweep beside other machines, and wait for the last of theirs.
+
+    Raises
+    ------
+    SweepError
+        If trials are missing, because the agent was stopped or the network lost.
+    """
+    run_agent(sweep, objective)
+    while True:
+        state, runs = read_sweep(sweep)
+        running = sum(run["state"] == "running" for run in runs)
+        if state in ("RUNNING", "PAUSED") and len(runs) - running < configuration.run_cap:
+            raise SweepError(
+                f"W&B sweep {sweep} is {state.lower()}, with {len(runs)} trials begun of {configuration.run_cap}; "
+                "run the same command again to go on with it"
+            )
+        if not running:
+            return [as_trial(run, configuration) for run in runs]
+        log.info("waiting for %d trials on other machines", running)
+        time.sleep(POLL_S)
 
 
 def search_locally(
@@ -247,8 +286,10 @@ def as_trial(run: dict[str, Any], configuration: SweepConfiguration) -> Trial:
     state: State = "complete" if run["state"] == "finished" else "interrupted"
     if "error" in summary:
         state = "failed"
-    elif summary.get("stopped_early"):
+    elif "stopped_early" in summary:
         state = "pruned"
+    elif "interrupted" in summary:
+        state = "interrupted"
     return Trial(
         name=run["name"],
         state=state,

@@ -2,6 +2,9 @@
 
 import logging
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,14 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "https://api.wandb.ai"
 INIT_TIMEOUT_S = 30
 FINISH_TIMEOUT_S = 60
+TRIAL_FINISH_TIMEOUT_S = 900
+"""The other trials of a sweep are chosen by what this one uploads, so it waits longer for a lost network."""
+
+UNFINISHED = ("RUNNING", "PAUSED")
+"""States of a W&B sweep that has trials to hand out yet."""
+
+PATIENCE_S = 3600
+RETRY_S = 10
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +46,10 @@ def resolve_mode(settings: Tracking) -> str:
         return os.environ["WANDB_MODE"]
     host = os.environ.get("WANDB_BASE_URL", DEFAULT_HOST)
     return "online" if os.environ.get("WANDB_API_KEY") or get_netrc_auth(host) else "offline"
+
+
+class SweepError(RuntimeError):
+    """A W&B sweep cannot go on; the message says what became of it and what to do."""
 
 
 @contextmanager
@@ -63,7 +78,7 @@ def tracked_run(settings: Tracking, name: str, group: str, config: dict[str, Any
     import wandb
 
     def begin(mode: Any) -> "wandb.Run":
-        return _begin(project=settings.project, name=name, group=group, config=config, mode=mode)
+        return _begin(FINISH_TIMEOUT_S, project=settings.project, name=name, group=group, config=config, mode=mode)
 
     try:
         run = begin(mode)
@@ -93,8 +108,11 @@ def create_sweep(settings: Tracking, configuration: dict[str, Any]) -> str:
     return f"{settings.project}/{wandb.sweep(configuration, project=settings.project)}"
 
 
-def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None], count: int | None = None) -> None:
+def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None]) -> None:
     """Run trials of a W&B sweep until it wants no more; several machines may do so at once.
+
+    A network that is lost after the first contact is waited for. Each trial has a W&B agent of its own, because one
+    whose trial began without network never asks for another.
 
     Parameters
     ----------
@@ -102,48 +120,129 @@ def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None], count: i
         From :func:`create_sweep`.
     trial : callable
         Given the hyperparameters and a function that logs scores. An error of its own ends one trial, not the agent.
-    count : int, optional
-        At most so many trials.
+
+    Raises
+    ------
+    SweepError
+        If W&B cannot be reached or knows no such sweep.
+    KeyboardInterrupt
+        After Ctrl-C, which the client of W&B keeps to itself.
     """
     import wandb
 
-    wandb.agent(sweep, function=lambda: run_one_trial(trial), count=count)
+    begun, interrupted = False, threading.Event()
+
+    def run_trial() -> None:
+        nonlocal begun
+        begun = True
+        run_one_trial(trial, interrupted)
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    with _explained(sweep), _on_interrupt(interrupt):
+        given_up = time.monotonic()
+        while True:
+            begun = False
+            try:
+                if wandb.Api().sweep(sweep).state not in UNFINISHED:
+                    return
+                wandb.agent(sweep, function=run_trial, count=1)
+            except (wandb.Error, OSError) as error:
+                if time.monotonic() > given_up:
+                    raise
+                log.warning("W&B cannot be reached (%s); trying again", error)
+            else:
+                given_up = time.monotonic() + PATIENCE_S
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            if not begun:
+                time.sleep(RETRY_S)
 
 
-def run_one_trial(trial: Callable[[dict[str, Any], Log], None]) -> None:
+def run_one_trial(trial: Callable[[dict[str, Any], Log], None], interrupted: threading.Event | None = None) -> None:
     """Run the trial that a W&B agent asks for, and leave how it ended in the summary of its run."""
-    with _begin() as run:
+    with _begin_patiently() as run:
         try:
             trial(dict(run.config), run.log)
         except Exception as error:
             if type(error) is Exception:  # raised in this thread by the agent, when the sweep ends the trial early
-                run.summary["stopped_early"] = True
+                by_hand = interrupted is not None and interrupted.is_set()
+                run.summary["interrupted" if by_hand else "stopped_early"] = True
                 return
             run.summary["error"] = f"{type(error).__name__}: {error}"
             log.warning("trial %s failed: %s", run.id, run.summary["error"])
             run.finish(exit_code=1)
 
 
-def read_sweep(sweep: str) -> list[dict[str, Any]]:
+def read_sweep(sweep: str) -> tuple[str, list[dict[str, Any]]]:
     """Read the runs of a W&B sweep, from all machines.
 
     Returns
     -------
+    str
+        State of the sweep: RUNNING, PAUSED, CANCELED or FINISHED.
     list of dict
         ``name`` and ``state`` as W&B has them, ``config`` and ``summary``, the oldest first.
+
+    Raises
+    ------
+    SweepError
+        If W&B cannot be reached or knows no such sweep.
     """
     import wandb
 
-    runs = wandb.Api().sweep(sweep).runs
-    return [
-        {"name": run.id, "state": run.state, "config": dict(run.config), "summary": dict(run.summary)} for run in runs
-    ]
+    with _explained(sweep):
+        found = wandb.Api().sweep(sweep)
+        runs = [
+            {"name": run.id, "state": run.state, "config": dict(run.config), "summary": dict(run.summary)}
+            for run in found.runs
+        ]
+        return found.state, runs
 
 
-def _begin(**what: Any) -> "wandb.Run":
+@contextmanager
+def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _explained(sweep: str) -> Iterator[None]:
+    import wandb
+
+    try:
+        yield
+    except (wandb.Error, OSError, ValueError) as error:
+        raise SweepError(
+            f"W&B sweep {sweep} cannot be read ({error}); the trials that ended are kept. With the network back, run "
+            "the same command again to go on with them; `wandb sync wandb/run-*` uploads what was cut off"
+        ) from error
+
+
+def _begin_patiently() -> "wandb.Run":
+    """Begin the run of a trial; without network wait for it, since the sweep has counted the trial already."""
+    import wandb
+
+    given_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _begin(TRIAL_FINISH_TIMEOUT_S)
+        except (wandb.Error, OSError) as error:
+            if time.monotonic() > given_up:
+                raise
+            log.warning("W&B cannot be reached (%s); trying again in %d s", error, RETRY_S)
+            time.sleep(RETRY_S)
+
+
+def _begin(finish_timeout_s: float, **what: Any) -> "wandb.Run":
     import wandb
 
     quiet = wandb.Settings(
-        init_timeout=INIT_TIMEOUT_S, finish_timeout=FINISH_TIMEOUT_S, console="off", quiet=True, silent=True
+        init_timeout=INIT_TIMEOUT_S, finish_timeout=finish_timeout_s, console="off", quiet=True, silent=True
     )
     return wandb.init(dir=Path.cwd(), settings=quiet, **what)

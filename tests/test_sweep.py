@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +73,26 @@ def search(folder: Path, **more: str) -> str:
     done = stage(folder, "stages.sweep", "search", "--model", "cnn", **more)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
+
+
+@contextmanager
+def searching(folder: Path, **more: str) -> Iterator[subprocess.Popen]:
+    """A search under way."""
+    command = [sys.executable, "-m", "stages.sweep", "search", "--model", "cnn"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(folder, **more), stderr=subprocess.PIPE, text=True
+    ) as it:
+        try:
+            yield it
+        finally:
+            it.kill()
+
+
+def wait_for(what: Callable[[], bool], limit_s: float = 240) -> None:
+    begun = time.monotonic()
+    while not what():
+        assert time.monotonic() - begun < limit_s
+        time.sleep(0.05)
 
 
 def report(folder: Path) -> dict:
@@ -164,8 +186,7 @@ def test_a_configuration_that_train_would_refuse_is_not_promoted(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_search_goes_on_with_what_was_finished(here):
-    command = [sys.executable, "-m", "stages.sweep", "search", "--model", "cnn"]
-    with subprocess.Popen(command, cwd=here, env=environment(here), stderr=subprocess.PIPE, text=True) as begun:
+    with searching(here) as begun:
         for line in begun.stderr:
             if line.startswith("trial 2 of 4"):
                 begun.send_signal(signal.SIGKILL)
@@ -213,6 +234,63 @@ def test_with_a_key_the_search_is_a_wandb_sweep(here):
     assert list(trials["score"]) == pytest.approx([run.rows[-1]["val_macro_f1"] for run in runs])
     assert trials["state"].isin(["complete", "pruned"]).all()
     assert not (here / "data/searches/cnn.json").exists()
+
+
+@pytest.mark.slow
+def test_a_network_lost_in_the_middle_of_a_sweep_is_waited_for(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=3)
+    more = {"WANDB_API_KEY": KEY, "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"}
+    with WandbServer() as server, searching(here, WANDB_BASE_URL=server.url, **more) as begun:
+        wait_for(lambda: len(server.runs) == 2 and bool(server.runs["run1"].rows))
+        server.lost = True
+        time.sleep(20)
+        server.lost = False
+        _, said = begun.communicate(timeout=300)
+        assert begun.returncode == 0, said
+        rows = [len(run.rows) for run in server.runs.values()]
+    assert rows == [4, 4, 4]
+    assert list(table(here)["state"]) == ["complete"] * 3
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_is_not_reported_but_gone_on_with(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=3, sweep__cnn__parameters__epochs={"value": 40})
+    with WandbServer() as server:
+        more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY, "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"}
+        with searching(here, **more) as begun:
+            wait_for(lambda: len(server.runs) == 2 and bool(server.runs["run1"].rows))
+            begun.send_signal(signal.SIGINT)
+            _, said = begun.communicate(timeout=120)
+        assert begun.returncode == 1
+        assert "run the same command again" in said
+        assert not (here / "metrics/sweep").exists()
+        search(here, **more)
+        assert len(server.sweeps) == 1
+    trials = table(here)
+    assert list(trials["trial"]) == ["run0", "run1", "run2"]
+    assert list(trials["state"]) == ["complete", "interrupted", "complete"]
+
+
+@pytest.mark.slow
+def test_a_sweep_under_way_that_cannot_be_reached_says_what_to_do(here):
+    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
+    code = (
+        "from stages.params import load_params\n"
+        "from stages.sweep import remembered_sweep\n"
+        "params = load_params()\n"
+        "remembered_sweep(params, 'cnn', params.sweep.cnn)\n"
+    )
+    with WandbServer() as server:
+        more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+        made = subprocess.run([sys.executable, "-c", code], cwd=here, env=environment(here, **more), check=False)
+        assert made.returncode == 0
+        server.lost = True
+        done = stage(here, "stages.sweep", "search", "--model", "cnn", **more)
+    assert done.returncode == 1
+    assert "heartbeats/sweep0 cannot be read" in done.stderr
+    assert "delete data/searches/cnn.json" in done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert not (here / "metrics/sweep").exists()
 
 
 @pytest.mark.slow

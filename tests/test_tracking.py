@@ -123,7 +123,8 @@ def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, ca
             time.sleep(1.0)
 
     run_agent(sweep, trial)
-    runs = read_sweep(sweep)
+    state, runs = read_sweep(sweep)
+    assert state == "FINISHED"
     assert [len(server.runs[run["name"]].rows) for run in runs][::3] == [6, 6]
     assert 2 <= len(server.runs[runs[2]["name"]].rows) < 6
     assert [run["summary"].get("stopped_early", False) for run in runs] == [False, False, True, False]

@@ -41,13 +41,17 @@ class Sweep:
 
 
 class WandbServer(ThreadingHTTPServer):
-    """Serves on a free port of loopback until closed; a context manager."""
+    """Serves on a free port of loopback until closed; a context manager.
+
+    While ``lost`` is set it hangs up on everyone, as a network that is lost.
+    """
 
     daemon_threads = True
 
     def __init__(self, end_early: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.end_early = end_early
+        self.lost = False
         self.runs: dict[str, Run] = {}
         self.sweeps: dict[str, Sweep] = {}
         self.agents: dict[str, str] = {}
@@ -149,7 +153,8 @@ class WandbServer(ThreadingHTTPServer):
 
     def on_GetSweep(self, variables: dict) -> dict:
         sweep = self.sweeps[variables["name"]]
-        described = {"id": sweep.name, "name": sweep.name, "state": "FINISHED", "config": sweep.text}
+        state = "FINISHED" if sweep.handed_out == sweep.configuration.run_cap else "RUNNING"
+        described = {"id": sweep.name, "name": sweep.name, "state": state, "config": sweep.text}
         return {"project": {"sweep": described}}
 
     def on_SweepWithRuns(self, variables: dict) -> dict:
@@ -203,6 +208,12 @@ class WandbServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: WandbServer
     protocol_version = "HTTP/1.1"
+
+    def handle_one_request(self) -> None:
+        if self.server.lost:
+            self.close_connection = True
+        else:
+            super().handle_one_request()
 
     def do_POST(self) -> None:
         body = self._body()

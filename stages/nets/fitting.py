@@ -25,6 +25,9 @@ from stages.ecg import aami
 SCORED = [aami.CLASSES.index(name) for name in "NSVF"]
 """Classes of the validation score; Q has too few beats outside paced records to steer by."""
 
+WARM_UP = 0.1
+"""Part of the steps in which the learning rate rises to its peak: without it wide networks were lost at the start."""
+
 PREDICT_BATCH = 4096
 
 log = logging.getLogger(__name__)
@@ -244,8 +247,9 @@ def fit(
 ) -> pd.DataFrame:
     """Fit a network and leave it with the weights of its best epoch.
 
-    Adam with decoupled weight decay (Loshchilov & Hutter, ICLR 2019), a learning rate that falls along a cosine to
-    zero, and the focal loss of Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    Adam with decoupled weight decay (Loshchilov & Hutter, ICLR 2019), a learning rate that rises from zero to its
+    peak and falls along a cosine back to zero, and the focal loss of Lin et al., "Focal loss for dense object
+    detection", ICCV 2017.
 
     Parameters
     ----------
@@ -298,10 +302,12 @@ def fit(
 def prepare(model: keras.Model, settings: Settings, draws: int) -> None:
     """Give a network its optimizer and its loss, see :func:`fit`; ``draws`` is the number of them in an epoch."""
     steps = math.ceil(draws / settings.batch_size) * settings.epochs
+    rising = max(1, round(WARM_UP * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - rising), warmup_target=settings.learning_rate, warmup_steps=rising
+    )
     model.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps), weight_decay=settings.weight_decay
-        ),
+        keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay),
         keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=settings.focal_gamma),
     )
     model.optimizer.build(model.trainable_variables)

@@ -18,7 +18,7 @@ HEARTBEAT_S = 10
 GRACE_S = 60
 """A trial without a heartbeat for so long belongs to a process that was killed, and is given up."""
 
-STARTUP_TRIALS = 6
+STARTUP_TRIALS = 10
 """Random trials before the first that the earlier ones suggest, in each bracket of Hyperband."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
