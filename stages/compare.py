@@ -1,27 +1,35 @@
 """Put CNN, RNN and their averaged ensemble side by side, under both protocols.
 
-``data/predictions/`` in; ``metrics/compare.json``, ``metrics/compare/<protocol>.csv`` and figures out.
+``data/predictions/``, ``data/annotations/`` and the raw records in; ``metrics/compare.json``, tables and figures in
+``metrics/compare/``, the annotation files of the ensemble, ``metrics/report.html`` and the model cards out.
 """
 
 import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.cards import model_card
+from stages.contents import report_page
 from stages.ecg import aami
-from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
-from stages.paths import METRICS, PREDICTIONS
-from stages.scores import bootstrap, ec57, figures, plain
+from stages.ecg.recordings import RecordError
+from stages.params import MODELS, PROTOCOLS, Evaluate, Params, ParamsError, load_params
+from stages.paths import ANNOTATIONS, METRICS, PREDICTIONS, RAW
+from stages.paths import MODELS as MODELS_FOLDER
+from stages.scores import curves, figures, plain, side_by_side
 from stages.scores.style import save_png
+from stages.scoring import Reference, ec57_views, read_references, write_predicted
 
 ENSEMBLE = "ensemble"
+ANNOTATOR = {**{name: name for name in MODELS}, ENSEMBLE: "ens"}
 HEADLINES = ("accuracy", "macro_f1_nsvf", "macro_f1")
+TABLES = ("intervals", "subgroups", "ec57_records")
 
 
 def main() -> None:
@@ -30,38 +38,84 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print the headline figures of an earlier run and end")
     try:
         if not parser.parse_args().show:
-            compare(load_params().evaluate)
+            compare(load_params())
         print(headlines(json.loads((METRICS / "compare.json").read_text(encoding="utf-8"))))
-    except (ParamsError, FileNotFoundError, ValueError) as error:
+    except (ParamsError, RecordError, FileNotFoundError, ValueError) as error:
         sys.exit(f"compare: {error}")
 
 
-def compare(settings: Evaluate) -> None:
+def compare(params: Params) -> None:
     """Score the three classifiers under each protocol and write what differs."""
     folder = METRICS / "compare"
     folder.mkdir(parents=True, exist_ok=True)
+    raw = RAW / params.download.resolved_database.name
     report: dict[str, dict] = {}
-    intervals = []
+    parts: list[dict[str, pd.DataFrame]] = []
     for protocol in PROTOCOLS:
-        label = json.loads((METRICS / protocol / f"{MODELS[0]}.json").read_text(encoding="utf-8"))["protocol"]
-        beats, classifiers = read_predictions(protocol)
-        scored = {name: score(beats, probabilities, settings) for name, probabilities in classifiers.items()}
-        report[protocol] = {
-            "protocol": label,
-            **scored,
-            "delta": deltas(scored),
-            "mcnemar": mcnemar_tests(beats, classifiers),
-        }
-        intervals.append(interval_table(beats, classifiers, settings).assign(protocol=label))
-        table = per_class_table(scored)
-        table.round(6).to_csv(folder / f"{protocol}.csv", index=False)
-        save_png(figures.comparison_figure(table, label), folder / f"{protocol}.png")
+        report[protocol], tables = compare_under(protocol, raw, params.evaluate)
+        label = report[protocol]["protocol"]
+        parts.append({name: table.assign(protocol=label) for name, table in tables.items()})
+        per_class = side_by_side.per_class_table({name: report[protocol][name] for name in ANNOTATOR})
+        per_class.round(6).to_csv(folder / f"{protocol}.csv", index=False)
+        save_png(figures.comparison_figure(per_class, label), folder / f"{protocol}.png")
+    joined = {name: pd.concat([tables[name] for tables in parts], ignore_index=True) for name in TABLES}
+    for name, table in joined.items():
+        table.round(6).to_csv(folder / f"{name}.csv", index=False)
     report["delta_of_protocols"] = {
         name: {key: report["intra_patient"][name][key] - report["inter_patient"][name][key] for key in HEADLINES}
-        for name in (*MODELS, ENSEMBLE)
+        for name in ANNOTATOR
     }
-    pd.concat(intervals).round(6).to_csv(folder / "intervals.csv", index=False)
     (METRICS / "compare.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_pages(params, report, joined)
+
+
+def write_pages(params: Params, report: dict[str, dict], tables: dict[str, pd.DataFrame]) -> None:
+    """Write the report and a card for each model."""
+    (METRICS / "report.html").write_text(report_page(params, report, tables), encoding="utf-8")
+    for protocol in PROTOCOLS:
+        for name in MODELS:
+            card = model_card(protocol, name, params, report, tables["intervals"])
+            (MODELS_FOLDER / protocol / f"{name}.md").write_text(card, encoding="utf-8")
+
+
+def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, dict[str, pd.DataFrame]]:
+    """Score the classifiers under a protocol.
+
+    Returns
+    -------
+    dict
+        The part of ``metrics/compare.json`` that is of this protocol.
+    dict of DataFrame
+        The tables of ``metrics/compare/`` by name.
+    """
+    label = json.loads((METRICS / protocol / f"{MODELS[0]}.json").read_text(encoding="utf-8"))["protocol"]
+    beats, classifiers = read_predictions(protocol)
+    truth, records = labels_of(beats), beats["record"].to_numpy()
+    references = read_references(raw, beats)
+    how = (settings.resamples, settings.seed)
+    annotated = ANNOTATIONS / protocol
+    write_predicted(annotated / ENSEMBLE, ANNOTATOR[ENSEMBLE], beats, classifiers[ENSEMBLE].argmax(axis=1))
+
+    scored, ec57_tables = {}, []
+    intervals = [side_by_side.interval_table(truth, records, classifiers, *how)]
+    for name, probabilities in classifiers.items():
+        ec57, table = ec57_views(references, annotated / name, ANNOTATOR[name], settings.start_s)
+        scored[name] = {**score(truth, records, probabilities, settings), "ec57": ec57}
+        main = table[(table["convention"] == "e_j_in_n") & (table["start_s"] == settings.start_s)]
+        intervals.append(side_by_side.ec57_intervals(main, name, *how))
+        ec57_tables.append(table.assign(model=name))
+    report = {
+        "protocol": label,
+        **scored,
+        "delta": side_by_side.deltas(scored, HEADLINES),
+        "mcnemar": side_by_side.mcnemar_tests(truth, classifiers),
+    }
+    subgroups = side_by_side.subgroup_table(truth, records, classifiers, groups_of(references))
+    return report, {
+        "intervals": pd.concat(intervals),
+        "subgroups": subgroups,
+        "ec57_records": pd.concat(ec57_tables),
+    }
 
 
 def read_predictions(protocol: str) -> tuple[pd.DataFrame, dict[str, NDArray[np.float64]]]:
@@ -84,26 +138,13 @@ def read_predictions(protocol: str) -> tuple[pd.DataFrame, dict[str, NDArray[np.
     return beats, classifiers
 
 
-def score(beats: pd.DataFrame, probabilities: NDArray[np.float64], settings: Evaluate) -> dict:
+def score(truth: NDArray[np.intp], records: NDArray, probabilities: NDArray[np.float64], settings: Evaluate) -> dict:
     """Score one classifier, also without each of the records that much hangs on."""
-    truth = labels_of(beats)
-    predicted, records = probabilities.argmax(axis=1), beats["record"].to_numpy()
-    aami_scores = ec57.ec57_scores(truth, predicted, beats["time_s"].to_numpy(), records, settings.start_s)
-    without = {}
-    for record in sorted(set(settings.without) & set(records)):
-        scores = plain.plain_scores(truth[records != record], predicted[records != record])
-        of_class = {f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"}
-        without[record] = {"accuracy": scores["accuracy"], "macro_f1_nsvf": scores["macro_f1_nsvf"], **of_class}
-    return {**plain.plain_scores(truth, predicted), "ec57_gross": aami_scores["gross"], "without": without}
-
-
-def deltas(scored: dict[str, dict]) -> dict[str, dict[str, float]]:
-    """Say how much each classifier has over the first."""
-    base = scored[MODELS[0]]
+    predicted = probabilities.argmax(axis=1)
     return {
-        f"{name}_minus_{MODELS[0]}": {key: scored[name][key] - base[key] for key in HEADLINES}
-        for name in scored
-        if name != MODELS[0]
+        **plain.plain_scores(truth, predicted),
+        "expected_calibration_error": curves.expected_calibration_error(truth, probabilities),
+        "without": side_by_side.without_records(truth, predicted, records, settings.without),
     }
 
 
@@ -112,56 +153,21 @@ def labels_of(beats: pd.DataFrame) -> NDArray[np.intp]:
     return np.asarray(pd.Categorical(beats["aami"], categories=list(aami.CLASSES)).codes, dtype=np.intp)
 
 
-def pairs(classifiers: dict[str, NDArray[np.float64]]) -> Iterator[tuple[str, str]]:
-    """Name every two classifiers, the later one first."""
-    yield from ((second, first) for first, second in combinations(classifiers, 2))
-
-
-def mcnemar_tests(beats: pd.DataFrame, classifiers: dict[str, NDArray[np.float64]]) -> dict[str, dict]:
-    """Test of every two classifiers whether they err equally often."""
-    predicted = {name: probabilities.argmax(axis=1) for name, probabilities in classifiers.items()}
-    truth = labels_of(beats)
-    return {f"{a}_vs_{b}": bootstrap.mcnemar(truth, predicted[a], predicted[b]) for a, b in pairs(classifiers)}
-
-
-def interval_table(
-    beats: pd.DataFrame, classifiers: dict[str, NDArray[np.float64]], settings: Evaluate
-) -> pd.DataFrame:
-    """List the scores of each classifier, and what one has over another, with 95 % intervals over records."""
-    truth, how = labels_of(beats), (settings.resamples, settings.seed)
-    confusions = {
-        name: bootstrap.record_confusions(beats["record"], truth, probabilities.argmax(axis=1))
-        for name, probabilities in classifiers.items()
-    }
-    values = {name: bootstrap.scores_of(counts.sum(axis=0)) for name, counts in confusions.items()}
-    found = {name: (values[name], bootstrap.intervals(counts, *how)) for name, counts in confusions.items()}
-    for a, b in pairs(classifiers):
-        spread = bootstrap.difference_intervals(confusions[a], confusions[b], *how)
-        found[f"{a} - {b}"] = (values[a] - values[b], spread)
+def groups_of(references: Mapping[str, Reference]) -> pd.DataFrame:
+    """Say to which groups of patients each record belongs, by sex and age."""
+    headers = {record: reference.header for record, reference in references.items()}
     rows = [
-        {"model": name, "score": score, "value": value, "low": spread[score][0], "high": spread[score][1]}
-        for name, (scores, spread) in found.items()
-        for score, value in zip(bootstrap.SCORES, scores, strict=True)
+        {"record": record, "sex": header.sex or side_by_side.UNKNOWN, "age": side_by_side.age_band(header.age)}
+        for record, header in headers.items()
     ]
     return pd.DataFrame(rows)
-
-
-def per_class_table(scored: dict[str, dict]) -> pd.DataFrame:
-    """List sensitivity, positive predictive value and F1 of each classifier and class, one value a row."""
-    rows = [
-        {"model": name, "class": aami_class, "metric": metric, "value": values[metric]}
-        for name, scores in scored.items()
-        for aami_class, values in scores["per_class"].items()
-        for metric in ("se", "ppv", "f1")
-    ]
-    return pd.DataFrame(rows).astype({"value": float})
 
 
 def headlines(report: dict[str, dict]) -> str:
     """Lay the headline figures of a report out for reading."""
     parts = []
     for protocol in PROTOCOLS:
-        scored = {name: report[protocol][name] for name in (*MODELS, ENSEMBLE)}
+        scored = {name: report[protocol][name] for name in ANNOTATOR}
         rows = {
             name: {key: scores[key] for key in HEADLINES}
             | {f"F1 {c}": scores["per_class"][c]["f1"] for c in aami.CLASSES}

@@ -1,8 +1,9 @@
 """Score one network on the test fold of its protocol.
 
-``models/<protocol>/<model>.keras`` and ``data/balanced/<protocol>/test/`` in; ``metrics/<protocol>/<model>.json``,
-its curves and tables in ``metrics/<protocol>/<model>/`` and the probabilities of every test beat in
-``data/predictions/<protocol>/<model>.parquet`` out.
+``models/<protocol>/<model>.keras``, ``data/balanced/<protocol>/test/`` and the raw records in;
+``metrics/<protocol>/<model>.json``, its curves and tables in ``metrics/<protocol>/<model>/``, the probabilities of
+every test beat in ``data/predictions/<protocol>/<model>.parquet`` and the classes as WFDB annotation files in
+``data/annotations/<protocol>/<model>/`` out.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +22,16 @@ from stages import paths
 from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, beat_format, read_beats
+from stages.ecg.recordings import RecordError, read_recording
 from stages.nets.saving import Classifier, ModelFileError, load_classifier
 from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
-from stages.scores import curves, ec57, figures, plain
+from stages.scores import curves, figures, plain
 from stages.scores.style import save_png
+from stages.scoring import ec57_views, read_references, write_predicted
+
+SHOWN_MISTAKES = 12
+MISTAKES_OF_A_RECORD = 2
+STRIP_S = 2.5
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         evaluate(arguments.protocol, arguments.model, load_params().evaluate)
-    except (ParamsError, ModelFileError, FileNotFoundError) as error:
+    except (ParamsError, ModelFileError, RecordError, FileNotFoundError) as error:
         sys.exit(f"evaluate: {error}")
 
 
@@ -52,15 +60,22 @@ def evaluate(protocol: str, name: str, settings: Evaluate) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     predictions(beats, probabilities).to_parquet(path, index=False)
 
+    raw, annotated = paths.RAW / beats.about.database, paths.ANNOTATIONS / protocol / name
+    write_predicted(annotated, name, beats.table, probabilities.argmax(axis=1))
+    ec57, ec57_records = ec57_views(read_references(raw, beats.table), annotated, name, settings.start_s)
     report = {
         "protocol": label,
         "database": f"{beats.about.database} {beats.about.version}",
-        **scores(beats.table, beats.labels, probabilities, settings.start_s),
+        **scores(beats.labels, probabilities),
+        "ec57": ec57,
     }
     metrics = paths.METRICS / protocol
     metrics.mkdir(parents=True, exist_ok=True)
     (metrics / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    write_plots(metrics / name, beats, probabilities, settings.start_s, f"{name.upper()}, {label}")
+    title = f"{name.upper()}, {label}"
+    write_plots(metrics / name, beats, probabilities, title)
+    write_mistakes(metrics / name, beats, probabilities, raw, title)
+    ec57_records.round(6).to_csv(metrics / name / "ec57_records.csv", index=False)
     log.info(
         "%s, %s: accuracy %.4f (all-N baseline %.4f), macro F1 N S V F %.4f",
         *(name, label, report["accuracy"], report["baseline_accuracy"], report["macro_f1_nsvf"]),
@@ -88,37 +103,94 @@ def predictions(beats: BeatSet, probabilities: NDArray[np.float32]) -> pd.DataFr
     return pd.concat([table, pd.DataFrame(probabilities, columns=list(aami.PROBABILITY_COLUMNS))], axis=1)
 
 
-def scores(
-    table: pd.DataFrame, truth: NDArray[np.integer], probabilities: NDArray[np.float32], start_s: float
-) -> dict[str, object]:
-    """Score by the plain measures over all beats and by AAMI EC57 from ``start_s`` on."""
-    predicted = probabilities.argmax(axis=1)
-    times_s, records = table["time_s"].to_numpy(), table["record"].to_numpy()
+def scores(truth: NDArray[np.integer], probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    """Score by the measures that count all beats alike, and how far the probabilities can be believed."""
     return {
-        **plain.plain_scores(truth, predicted),
+        **plain.plain_scores(truth, probabilities.argmax(axis=1)),
         "baseline_accuracy": plain.majority_baseline(truth),
         "areas": curves.areas(truth, probabilities),
-        "ec57": ec57.ec57_scores(truth, predicted, times_s, records, start_s),
+        "expected_calibration_error": curves.expected_calibration_error(truth, probabilities),
         "mapping": "e and j in N",
     }
 
 
-def write_plots(folder: Path, beats: BeatSet, probabilities: NDArray[np.float32], start_s: float, title: str) -> None:
-    """Write the curves, the confusion and the per-record tables as CSV for DVC, and as pictures."""
-    truth, predicted, table = beats.labels, probabilities.argmax(axis=1), beats.table
+def write_plots(folder: Path, beats: BeatSet, probabilities: NDArray[np.float32], title: str) -> None:
+    """Write the curves, the confusion, the per-record table and the mean beats as CSV for DVC, and as pictures."""
+    truth, predicted = beats.labels, probabilities.argmax(axis=1)
     folder.mkdir(parents=True, exist_ok=True)
     roc, pr = curves.roc_points(truth, probabilities), curves.pr_points(truth, probabilities)
-    records = plain.record_table(table["record"].to_numpy(), truth, predicted)
-    scored = ec57.ec57_table(truth, predicted, table["time_s"].to_numpy(), table["record"].to_numpy(), start_s)
+    reliability = curves.calibration_points(truth, probabilities)
+    error = curves.expected_calibration_error(truth, probabilities)
+    records = plain.record_table(beats.table["record"].to_numpy(), truth, predicted)
     plain.confusion_pairs(truth, predicted).to_csv(folder / "confusion.csv", index=False)
     roc.to_csv(folder / "roc.csv", index=False)
     pr.to_csv(folder / "pr.csv", index=False)
+    reliability.to_csv(folder / "reliability.csv", index=False)
     records.round(6).to_csv(folder / "records.csv", index=False)
-    scored.round(6).to_csv(folder / "ec57_records.csv", index=False)
-    save_png(figures.confusion_figure(plain.confusion(truth, predicted), title), folder / "confusion.png")
-    save_png(figures.roc_figure(roc, title), folder / "roc.png")
-    save_png(figures.pr_figure(pr, title), folder / "pr.png")
-    save_png(figures.record_heatmap(records, title), folder / "records.png")
+    means, counts = mean_of_pairs(beats.signals, truth, predicted)
+    fmt = beats.about.fmt
+    drawn = {
+        "confusion": figures.confusion_figure(plain.confusion(truth, predicted), title),
+        "roc": figures.roc_figure(roc, title),
+        "pr": figures.pr_figure(pr, title),
+        "reliability": figures.reliability_figure(reliability, error, title),
+        "records": figures.record_heatmap(records, title),
+        "pairs": figures.pairs_figure(means, counts, fmt.times_s, title, fmt.unit),
+    }
+    for name, figure in drawn.items():
+        save_png(figure, folder / f"{name}.png")
+
+
+def mean_of_pairs(
+    signals: NDArray[np.float32], truth: NDArray[np.integer], predicted: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Average the first channel of the beats of each pair of true and predicted class.
+
+    Returns
+    -------
+    means : ndarray of float64, shape (5, 5, samples)
+        NaN where there is no such beat.
+    counts : ndarray of int64, shape (5, 5)
+    """
+    counts = plain.confusion(truth, predicted).to_numpy()
+    means = np.full((*counts.shape, signals.shape[1]), np.nan)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        chosen = (truth == row) & (predicted == column)
+        means[row, column] = signals[chosen, :, 0].mean(axis=0, dtype=np.float64)
+    return means, counts
+
+
+def write_mistakes(folder: Path, beats: BeatSet, probabilities: NDArray[np.float32], raw: Path, title: str) -> None:
+    """Write the most confidently wrong beats, a few of each record, and draw the rhythm around them."""
+    worst = mistakes(beats.table, beats.labels, probabilities)
+    worst.round(6).to_csv(folder / "mistakes.csv", index=False)
+    strips = []
+    for beat in worst.to_dict("records"):
+        recording, at = read_recording(raw, beat["record"], (beat["lead"],)), beat["time_s"]
+        first = max(0, round((at - STRIP_S) * recording.fs))
+        end = min(len(recording.signal), round((at + STRIP_S) * recording.fs))
+        said = f"{beat['true']} called {beat['predicted']} ({beat['confidence']:.3f})"
+        around_s = np.arange(first, end) / recording.fs - at
+        strips.append((around_s, recording.signal[first:end], f"{beat['record']} at {at:.1f} s: {said}"))
+    times_s = beats.about.fmt.times_s
+    drawn = figures.strips_figure(strips, (times_s[0], times_s[-1]), f"Most confidently wrong: {title}")
+    save_png(drawn, folder / "mistakes.png")
+
+
+def mistakes(table: pd.DataFrame, truth: NDArray[np.integer], probabilities: NDArray[np.float32]) -> pd.DataFrame:
+    """List the beats whose wrong class was the most probable, at most a few of each record.
+
+    Returns
+    -------
+    DataFrame
+        ``record``, ``lead``, ``sample``, ``time_s``, ``true``, ``predicted``, ``confidence``, the most confident first.
+    """
+    names, predicted = np.array(aami.CLASSES), probabilities.argmax(axis=1)
+    wrong = table[["record", "lead", "sample", "time_s"]].assign(
+        true=names[truth], predicted=names[predicted], confidence=probabilities.max(axis=1)
+    )[predicted != truth]
+    ranked = wrong.sort_values(["confidence", "record", "sample"], ascending=[False, True, True])
+    return ranked.groupby("record", sort=False).head(MISTAKES_OF_A_RECORD).head(SHOWN_MISTAKES)
 
 
 if __name__ == "__main__":

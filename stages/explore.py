@@ -104,8 +104,7 @@ def mean_beats(beats: BeatSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for label in np.unique(labels):
         of_class = signals[labels == label, :, 0]
         means[label], spreads[label] = of_class.mean(axis=0, dtype=np.float64), of_class.std(axis=0, dtype=np.float64)
-    before = fmt.samples_before if fmt.window == "fixed" else 0
-    return means, spreads, (np.arange(fmt.shape[0]) - before) / fmt.rate_hz
+    return means, spreads, fmt.times_s
 
 
 def tidy_means(means: np.ndarray, spreads: np.ndarray, times_s: np.ndarray) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """What all tests share, and a plain word on whether the real records took part."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +16,28 @@ from stages.ecg.synthetic import write_database
 os.environ.update(WANDB_MODE="disabled", DVC_NO_ANALYTICS="1")
 
 MIRROR = os.environ.get("MITDB_MIRROR")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+NOT_RUN = {
+    "mirror": "set MITDB_MIRROR to a folder or URL that holds mitdb 1.0.0 to run them",
+    "browser": "install Chromium to run them",
+}
+"""What a part of the tests needs that this machine may lack, and what to do."""
+
+MISSING = [marker for marker, there in (("mirror", MIRROR), ("browser", BROWSER)) if not there]
 
 
 def pytest_collection_modifyitems(config, items):
-    if MIRROR:
-        return
-    real = [item for item in items if item.get_closest_marker("mirror")]
-    config.hook.pytest_deselected(items=real)
-    items[:] = [item for item in items if item not in real]
+    not_run = [item for item in items if any(item.get_closest_marker(marker) for marker in MISSING)]
+    config.hook.pytest_deselected(items=not_run)
+    items[:] = [item for item in items if item not in not_run]
 
 
 def pytest_terminal_summary(terminalreporter):
     if MIRROR:
-        terminalreporter.write_line(f"Part run: everything, the tests on the real records of {MIRROR} included.")
-    else:
-        terminalreporter.write_line(
-            "Part run: what needs no real records. NOT run: the tests marked `mirror`; "
-            "set MITDB_MIRROR to a folder or URL that holds mitdb 1.0.0 to run them."
-        )
+        terminalreporter.write_line(f"The tests on the real records of {MIRROR} were included.")
+    for marker in MISSING:
+        terminalreporter.write_line(f"NOT run: the tests marked `{marker}`; {NOT_RUN[marker]}.")
 
 
 @pytest.fixture(scope="session")

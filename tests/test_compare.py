@@ -6,26 +6,39 @@ import pytest
 
 from stages import compare
 from stages.ecg import aami
+from stages.ecg.annotations import read_annotations, write_annotations
 from stages.params import load_params
+from stages.scoring import write_predicted
 
 BEATS = pd.DataFrame(
     {
         "record": ["100", "100", "101", "101"],
-        "sample": range(4),
-        "time_s": np.arange(4) + 400.0,
+        "sample": [0, 360, 0, 360],
+        "time_s": [0.0, 1.0, 0.0, 1.0],
         "aami": ["N", "N", "V", "S"],
     }
 )
-SETTINGS = load_params().evaluate
 CNN = np.array([[0.9, 0, 0.1, 0, 0], [0.6, 0.4, 0, 0, 0], [0.6, 0, 0.4, 0, 0], [0.9, 0.1, 0, 0, 0]])
 RNN = np.array([[0.9, 0, 0.1, 0, 0], [0.1, 0.9, 0, 0, 0], [0.1, 0, 0.9, 0, 0], [0.9, 0.1, 0, 0, 0]])
+PROTOCOLS = ("inter_patient", "intra_patient")
+
+
+@pytest.fixture
+def params():
+    read = load_params()
+    return read.model_copy(update={"evaluate": read.evaluate.model_copy(update={"start_s": 0.0})})
 
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "METRICS", tmp_path / "metrics")
-    monkeypatch.setattr(compare, "PREDICTIONS", tmp_path / "predictions")
-    for protocol in ("inter_patient", "intra_patient"):
+    for name in ("metrics", "predictions", "annotations", "raw"):
+        monkeypatch.setattr(compare, name.upper(), tmp_path / name)
+    raw = tmp_path / "raw" / "mitdb"
+    raw.mkdir(parents=True)
+    for record, symbols, sex in (("100", "Ne", "M"), ("101", "VA", "F")):
+        (raw / f"{record}.hea").write_text(f"{record} 0 360 3600\n# 60 {sex}\n")
+        write_annotations(raw, record, "atr", [0, 360], list(symbols))
+    for protocol in PROTOCOLS:
         (tmp_path / "predictions" / protocol).mkdir(parents=True)
         (tmp_path / "metrics" / protocol).mkdir(parents=True)
         (tmp_path / "metrics" / protocol / "cnn.json").write_text(
@@ -34,6 +47,7 @@ def folders(tmp_path, monkeypatch):
         for name, probabilities in (("cnn", CNN), ("rnn", RNN)):
             table = pd.concat([BEATS, pd.DataFrame(probabilities, columns=list(aami.PROBABILITY_COLUMNS))], axis=1)
             table.to_parquet(tmp_path / "predictions" / protocol / f"{name}.parquet")
+            write_predicted(tmp_path / "annotations" / protocol / name, name, BEATS, probabilities.argmax(axis=1))
     return tmp_path
 
 
@@ -42,8 +56,8 @@ def test_the_ensemble_averages_probabilities(folders):
     np.testing.assert_allclose(classifiers["ensemble"], (CNN + RNN) / 2)
 
 
-def test_all_three_are_scored_and_their_differences_told(folders):
-    compare.compare(SETTINGS)
+def test_all_three_are_scored_and_their_differences_told(folders, params):
+    compare.compare(params)
     report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
     assert report["cnn"]["accuracy"] == 0.5  # V called N
     assert report["rnn"]["accuracy"] == 0.5  # the second N called S
@@ -55,8 +69,8 @@ def test_all_three_are_scored_and_their_differences_told(folders):
     assert (folders / "metrics" / "compare" / "inter_patient.png").stat().st_size > 1000
 
 
-def test_the_headlines_carry_the_label(folders):
-    compare.compare(SETTINGS)
+def test_the_headlines_carry_the_label(folders, params):
+    compare.compare(params)
     shown = compare.headlines(json.loads((folders / "metrics" / "compare.json").read_text()))
     assert shown.count("SYNTHETIC data") == 2
     assert shown.count("ensemble") == 2
@@ -69,22 +83,32 @@ def test_networks_that_saw_other_beats_cannot_be_compared(folders):
         compare.read_predictions("inter_patient")
 
 
-def test_scores_without_a_record_are_those_of_the_others():
-    others = BEATS.assign(record="232", aami=["S", "S", "S", "V"])
-    settings = SETTINGS.model_copy(update={"without": ("232", "999")})
-    alone = compare.score(BEATS, CNN, settings)
-    both = compare.score(pd.concat([BEATS, others]), np.concatenate([CNN, CNN]), settings)
-    assert list(both["without"]) == ["232"]
-    assert both["without"]["232"]["accuracy"] == alone["accuracy"] != both["accuracy"]
-    assert both["without"]["232"]["f1_N"] == alone["per_class"]["N"]["f1"]
+def test_both_conventions_for_escape_beats_are_told(folders, params):
+    compare.compare(params)
+    ec57 = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]["rnn"]["ec57"]
+    assert ec57["e_j_in_n"]["whole"]["gross"]["sveb"]["tp"] == 0  # the escape beat of 100 is N, and was called S
+    assert ec57["e_j_in_n"]["whole"]["gross"]["sveb"]["fp"] == 1
+    assert ec57["e_j_in_s"]["whole"]["gross"]["sveb"]["tp"] == 1
+    assert ec57["e_j_in_s"]["whole"]["gross"]["sveb"]["fp"] == 0
+    table = pd.read_csv(folders / "metrics" / "compare" / "ec57_records.csv", dtype={"record": str})
+    assert set(table["model"]) == {"cnn", "rnn", "ensemble"}
+    assert table["Vn"].sum() > 0
 
 
-def test_every_score_and_difference_has_an_interval(folders):
-    compare.compare(SETTINGS)
-    table = pd.read_csv(folders / "metrics" / "compare" / "intervals.csv")
-    assert set(table["model"]) == {"cnn", "rnn", "ensemble", "rnn - cnn", "ensemble - cnn", "ensemble - rnn"}
-    assert set(table["protocol"]) == {"inter_patient, SYNTHETIC data", "intra_patient, SYNTHETIC data"}
-    cnn = table[(table["model"] == "cnn") & (table["score"] == "accuracy")].iloc[0]
-    assert (cnn["low"], cnn["value"], cnn["high"]) == (0, 0.5, 1)  # one record all right, the other all wrong
+def test_every_score_and_group_is_in_the_tables(folders, params):
+    compare.compare(params)
+    tables = {name: pd.read_csv(folders / "metrics" / "compare" / f"{name}.csv") for name in compare.TABLES}
+    labels = {f"{protocol}, SYNTHETIC data" for protocol in PROTOCOLS}
+    assert all(set(table["protocol"]) == labels for table in tables.values())
+    assert {"macro_f1_nsvf", "veb_se", "sveb_ppv"} <= set(tables["intervals"]["score"])
+    women = tables["subgroups"].query("model == 'cnn' and by == 'sex' and group == 'F'").iloc[0]
+    assert (women["records"], women["beats"], women["accuracy"]) == (1, 2, 0.0)
     report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
     assert report["mcnemar"]["rnn_vs_cnn"] == {"only_first_right": 1, "only_second_right": 1, "p_value": 1.0}
+
+
+def test_the_ensemble_is_annotated_like_the_networks(folders, params):
+    compare.compare(params)
+    read = read_annotations(folders / "annotations" / "inter_patient" / "ensemble", "101", "ens")
+    assert read.samples.tolist() == [0, 360]
+    assert read.symbols.tolist() == ["V", "N"]

@@ -6,7 +6,7 @@ import pytest
 
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About, BeatSet
-from stages.evaluate import predictions, require_same_beats, scores
+from stages.evaluate import mean_of_pairs, mistakes, predictions, require_same_beats, scores
 from stages.nets.saving import Classifier, ModelFileError
 
 
@@ -19,6 +19,7 @@ def beats(beat_format):
     table = pd.DataFrame(
         {
             "record": ["100", "100", "232", "232"],
+            "lead": "MLII",
             "subject": ["100", "100", "232", "232"],
             "sample": [1, 2, 3, 4],
             "time_s": [10.0, 400.0, 500.0, 600.0],
@@ -40,15 +41,34 @@ def test_beats_cut_in_another_way_are_refused(beats):
 
 def test_scores_of_four_beats_by_hand(beats):
     probabilities = np.eye(5)[[0, 2, 0, 1]]  # N right, V right, S called N, N called S
-    found = scores(beats.table, beats.labels, probabilities, start_s=300.0)
+    found = scores(beats.labels, probabilities)
     assert found["accuracy"] == 0.5
     assert found["baseline_accuracy"] == 0.5
     assert found["n_test"] == 4
     assert found["per_class"]["V"]["f1"] == 1.0
     assert found["macro_f1_nsvf"] == pytest.approx((0.5 + 0 + 1 + 0) / 4)
-    assert found["ec57"]["n_scored"] == 3
-    assert found["ec57"]["gross"]["sveb"]["se"] == 0.0
-    assert found["ec57"]["gross"]["sveb"]["fp"] == 1
+    assert found["expected_calibration_error"] == 0.5
+
+
+def test_the_most_confidently_wrong_come_first_and_no_record_has_more_than_two(beats):
+    table = pd.concat([beats.table] * 2, ignore_index=True).assign(record="232")
+    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.95, 0.5, 0.4, 0.3])
+    probabilities = np.zeros((8, 5))
+    probabilities[:, 4] = confidence  # all called Q
+    worst = mistakes(table, np.tile(beats.labels, 2), probabilities)
+    assert worst["confidence"].tolist() == [0.95, 0.9]
+    assert worst["true"].tolist() == ["N", "N"]
+    assert set(worst["predicted"]) == {"Q"}
+    assert mistakes(beats.table, beats.labels, np.eye(5)[beats.labels]).empty
+
+
+def test_the_beats_of_each_pair_of_classes_are_averaged():
+    signals = np.array([[1.0, 3.0], [3.0, 5.0], [7.0, 7.0]])[:, :, None]
+    means, counts = mean_of_pairs(signals, np.array([0, 0, 2]), np.array([1, 1, 2]))
+    assert means[0, 1].tolist() == [2.0, 4.0]
+    assert means[2, 2].tolist() == [7.0, 7.0]
+    assert counts[0, 1] == 2
+    assert np.isnan(means[0, 0]).all()
 
 
 def test_predictions_stay_with_their_beats_in_their_order(beats):

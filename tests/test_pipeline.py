@@ -90,7 +90,9 @@ def test_every_metric_is_there_and_labelled(rebuilt):
             assert 0 < scores["accuracy"] <= 1
             assert set(scores["per_class"]) == set("NSVFQ")
             assert {"se", "ppv", "f1", "support"} <= set(scores["per_class"]["V"])
-            assert {"se", "ppv", "fpr"} <= set(scores["ec57"]["gross"]["veb"]) & set(scores["ec57"]["gross"]["sveb"])
+            for convention in ("e_j_in_n", "e_j_in_s"):
+                gross = scores["ec57"][convention]["scored"]["gross"]
+                assert {"se", "ppv", "fpr"} <= set(gross["veb"]) & set(gross["sveb"])
             assert scores["n_test"] == sum(c["support"] for c in scores["per_class"].values())
             assert {"macro_f1", "macro_f1_nsvf"} <= set(scores)
     for model in ("cnn", "rnn"):
@@ -101,6 +103,26 @@ def test_every_metric_is_there_and_labelled(rebuilt):
     for protocol in ("inter_patient", "intra_patient"):
         assert {"cnn", "rnn", "ensemble", "delta"} <= set(report[protocol])
         assert "SYNTHETIC" in report[protocol]["protocol"]
+
+
+@pytest.mark.slow
+def test_the_report_and_the_cards_are_labelled_and_the_same_again(rebuilt):
+    pages = [rebuilt / "metrics" / "report.html", *rebuilt.glob("models/*/*.md")]
+    assert len(pages) == 5
+    before = [page.read_bytes() for page in pages]
+    for page in pages:
+        assert "SYNTHETIC data" in page.read_text()
+        assert "Not a medical device" in page.read_text()
+    dvc(rebuilt, "repro", "--force", "--single-item", "compare")
+    assert [page.read_bytes() for page in pages] == before
+    assert len(pages[0].read_bytes()) < 3_000_000
+
+
+@pytest.mark.slow
+def test_every_record_of_a_test_fold_is_annotated_by_all_three(rebuilt):
+    for folder, annotator in (("cnn", "cnn"), ("rnn", "rnn"), ("ensemble", "ens")):
+        files = sorted((rebuilt / "data" / "annotations" / "inter_patient" / folder).iterdir())
+        assert [path.name for path in files] == [f"s{number:02d}.{annotator}" for number in range(9, 13)]
 
 
 @pytest.mark.slow

@@ -88,6 +88,12 @@ class BeatFormat:
         """Sampling rate of the windows, whichever kind they are."""
         return KACHUEE_HZ if self.window == "kachuee" else self.fs_hz
 
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """Time of each sample of a window, s: from the fiducial, or from the beginning of a Kaggle window."""
+        before = self.samples_before if self.window == "fixed" else 0
+        return (np.arange(self.shape[0]) - before) / self.rate_hz
+
 
 def cut_beats(recording: Recording, fmt: BeatFormat) -> tuple[NDArray[np.float32], pd.DataFrame]:
     """Cut every beat of a recording.

@@ -12,6 +12,8 @@ class Database:
     ----------
     name, version : str
         As PhysioNet names them.
+    dates : str
+        When it was recorded and published.
     ds1, ds2 : tuple of str
         Records for training and validation, and records for the final test, of the inter-patient protocol.
     left_out : tuple of str
@@ -26,6 +28,7 @@ class Database:
 
     name: str
     version: str
+    dates: str
     ds1: tuple[str, ...]
     ds2: tuple[str, ...]
     left_out: tuple[str, ...] = ()
@@ -56,6 +59,7 @@ class Database:
 MITDB = Database(
     name="mitdb",
     version="1.0.0",
+    dates="recorded 1975 to 1979, on PhysioNet since 24 February 2005",
     # de Chazal et al. 2004, table I; both folds have about the same mix of classes.
     ds1=tuple(("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230").split()),
     ds2=tuple(("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234").split()),
@@ -76,6 +80,7 @@ MITDB = Database(
 SYNTHETIC = Database(
     name="synthetic",
     version="1.0.0",
+    dates="made up by the download stage",
     ds1=tuple(f"s{number:02d}" for number in range(1, 9)),
     ds2=tuple(f"s{number:02d}" for number in range(9, 13)),
     synthetic=True,

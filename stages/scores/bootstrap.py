@@ -105,6 +105,32 @@ def difference_intervals(
     return _percentiles(difference, len(first), resamples, seed)
 
 
+def ratio_interval(
+    parts: NDArray[np.integer], wholes: NDArray[np.integer], resamples: int, seed: int
+) -> tuple[float, float]:
+    """Give the 95 % interval of a pooled ratio, such as a gross sensitivity, by resampling records.
+
+    Parameters
+    ----------
+    parts, wholes : ndarray of int, shape (records,)
+        Numerator and denominator of each record.
+    resamples : int
+    seed : int
+
+    Returns
+    -------
+    low, high : float
+        NaN if the ratio of a resample may be undefined.
+    """
+
+    def pooled(rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        whole = wholes[rows].sum(axis=-1)
+        return np.divide(parts[rows].sum(axis=-1), whole, out=np.full(whole.shape, np.nan), where=whole > 0)[..., None]
+
+    ((low, high),) = _resampled(pooled, len(parts), resamples, seed)
+    return low, high
+
+
 def mcnemar(truth: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, Any]:
     """Test by exact binomial probabilities whether two classifiers err equally often (McNemar 1947).
 
@@ -126,6 +152,11 @@ def mcnemar(truth: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, 
 
 
 def _percentiles(statistic: Any, records: int, resamples: int, seed: int) -> dict[str, list[float]]:
+    found = _resampled(statistic, records, resamples, seed)
+    return {name: list(interval) for name, interval in zip(SCORES, found, strict=True)}
+
+
+def _resampled(statistic: Any, records: int, resamples: int, seed: int) -> list[tuple[float, float]]:
     if records < 2:
         raise ValueError(f"resampling records needs two or more, found {records}")
 
@@ -141,5 +172,4 @@ def _percentiles(statistic: Any, records: int, resamples: int, seed: int) -> dic
         vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    low, high = np.asarray(found.low).tolist(), np.asarray(found.high).tolist()
-    return {name: [low[position], high[position]] for position, name in enumerate(SCORES)}
+    return list(zip(np.asarray(found.low).tolist(), np.asarray(found.high).tolist(), strict=True))

@@ -1,129 +1,84 @@
-"""ANSI/AAMI EC57 beat-by-beat scores of ectopic beats, as the WFDB program ``bxb`` computes them.
+"""ANSI/AAMI EC57 scores of ectopic beats, as the WFDB programs ``bxb`` and ``sumstats`` compute them.
 
-A pair is written as ``bxb`` writes it: upper case is the true class, lower case the predicted one, so ``Nv`` is the
-number of normal beats called ventricular. The rules are those at the end of
-``bxb.c`` (G. Moody, WFDB Software Package):
+They are made of the pairs that :mod:`stages.scores.bxb` counts. The rules are those at the end of ``bxb.c``:
 
-====  ==  =================  ============  ===================
-kind  TP  FN                 FP            counted neither way
-====  ==  =================  ============  ===================
-VEB   Vv  Vn + Vs + Vf + Vq  Nv + Sv       Fv, Qv
-SVEB  Ss  Sn + Sv + Sf + Sq  Ns + Vs + Fs  Qs
-====  ==  =================  ============  ===================
+====  ==  =============================  =================  ==================
+kind  TP  FN                             FP                 neither
+====  ==  =============================  =================  ==================
+VEB   Vv  Vn + Vs + Vf + Vq + Vo + Vx    Nv + Sv + Ov + Xv  Fv, Qv
+SVEB  Ss  Sn + Sv + Sf + Sq + So + Sx    Ns + Vs + Fs       Qs
+                                         + Os + Xs
+QRS   all pairs of two beats             rows O and X       columns o and x: FN
+====  ==  =============================  =================  ==================
 
-TN are the pairs in which neither the true nor the predicted class is the one scored; F and Q beats are among them.
-Se = TP / (TP + FN), +P = TP / (TP + FP), FPR = FP / (TN + FP). ``bxb`` prints an FPR for VEB alone; the one for
-SVEB is its like. (The WFDB program ``sumstats`` pools line-format reports in which Fs and Qs are one number, so its
-gross SVEB +P leaves Fs out; the one here keeps it, as ``bxb`` does record by record.)
+TN are the pairs in which neither the true nor the called class is the one scored, missed beats left aside; F and Q
+beats are among them. Se = TP / (TP + FN), +P = TP / (TP + FP), FPR = FP / (TN + FP). ``bxb`` prints an FPR for VEB
+alone; the one for SVEB is its like.
 
-Two things to state next to a figure. The classes are those of :mod:`stages.ecg.aami`, in which the escape beats
-e and j are N, while ``bxb`` files them under S. And every detection is taken as given (there are no missed or extra
-beats), since the beats are cut at the annotated fiducials.
+``gross`` pools the beats, ``average`` is the mean of the records in which a ratio is defined. The line format from
+which ``sumstats`` pools has Fs and Qs in one number, so its SVEB +P leaves Fs out, against the rule by which ``bxb``
+scores each record; ``ppv`` keeps the rule and ``ppv_sumstats`` is what ``sumstats`` prints.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
 
-from stages.ecg.aami import CLASSES
-from stages.scores.plain import checked_labels, confusion, none_if_nan
-
-LEARNING_PERIOD_S = 300.0
-"""EC57 leaves the first five minutes of a record to the algorithm for learning; scoring starts after them."""
+from stages.scores.bxb import CALLED, TRUE
+from stages.scores.plain import none_if_nan
 
 KINDS = {"sveb": ("S", "Q"), "veb": ("V", "FQ")}
 """Kind of ectopic beat -> its class, and the true classes that are no false positives when they are called it."""
 
 COUNTS = ("tp", "fn", "fp", "tn")
 RATIOS = ("se", "ppv", "fpr")
+BEATS = "NSVFQ"
+PAIRS = tuple(row + column for row in TRUE for column in CALLED if not (row in "OX" and column in "ox"))
+"""The pairs that exist, row by row."""
 
 
-def ec57_table(
-    truth: ArrayLike,
-    predicted: ArrayLike,
-    times_s: ArrayLike,
-    records: ArrayLike,
-    start_s: float = LEARNING_PERIOD_S,
-) -> pd.DataFrame:
+def ec57_table(confusions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Score the ectopic beats of every record by itself.
 
     Parameters
     ----------
-    truth, predicted : array_like of int, shape (n,)
-        Positions in ``CLASSES``.
-    times_s : array_like of float, shape (n,)
-        Time of each beat from the start of its record, in seconds.
-    records : array_like of str, shape (n,)
-        The record each beat comes from.
-    start_s : float
-        Beats before this time are not scored; one at exactly this time is, as in ``bxb``.
+    confusions : mapping of str to DataFrame
+        Record -> its pairs, as :func:`stages.scores.bxb.compare` counts them.
 
     Returns
     -------
     DataFrame
-        One row a record, sorted by name, also for a record without a scored beat: ``record``, ``beats`` (scored),
-        then ``<kind>_tp``, ``_fn``, ``_fp``, ``_tn`` (beats) and ``_se``, ``_ppv``, ``_fpr`` (fractions, NaN where
-        undefined) for the kinds ``sveb`` and ``veb``.
-
-    Raises
-    ------
-    ValueError
-        If the arrays differ in length or hold labels that are no positions in ``CLASSES``.
+        One row a record, sorted by name: ``record``, ``beats`` (scored), the number of each pair (``Nn``, ``Ns``, …),
+        ``qrs_se``, ``qrs_ppv``, then ``<kind>_tp``, ``_fn``, ``_fp``, ``_tn`` (beats) and ``_se``, ``_ppv``, ``_fpr``
+        for the kinds ``sveb`` and ``veb``, and ``sveb_ppv_sumstats``. Ratios are fractions, NaN where undefined.
     """
-    truth, predicted = checked_labels(truth, predicted)
-    times, names = np.asarray(times_s, dtype=float), np.asarray(records)
-    for what, values in (("times_s", times), ("records", names)):
-        if values.shape != truth.shape:
-            raise ValueError(f"{what} has shape {values.shape}; expected {truth.shape}, one value a beat")
     rows = []
-    for record in np.unique(names):
-        scored = (names == record) & (times >= start_s)
-        pairs = confusion(truth[scored], predicted[scored]).to_numpy()
-        row: dict[str, Any] = {"record": str(record), "beats": int(scored.sum())}
-        for kind in KINDS:
-            counts = _counts(pairs, kind)
-            row |= {f"{kind}_{name}": value for name, value in (counts | _ratios(counts)).items()}
-        rows.append(row)
-    columns = ["record", "beats", *(f"{kind}_{name}" for kind in KINDS for name in COUNTS + RATIOS)]
-    return pd.DataFrame(rows, columns=columns)
+    for record, pairs in sorted(confusions.items()):
+        row: dict[str, Any] = {"record": record, "beats": _count(pairs, BEATS, CALLED)}
+        row |= {pair: _count(pairs, *pair) for pair in PAIRS}
+        rows.append(row | _figures(pairs))
+    return pd.DataFrame(rows)
 
 
-def ec57_scores(
-    truth: ArrayLike,
-    predicted: ArrayLike,
-    times_s: ArrayLike,
-    records: ArrayLike,
-    start_s: float = LEARNING_PERIOD_S,
-) -> dict[str, Any]:
+def ec57_scores(confusions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Score the ectopic beats of a set of records, pooled and averaged.
-
-    Parameters
-    ----------
-    truth, predicted, times_s, records, start_s
-        As in :func:`ec57_table`.
 
     Returns
     -------
     dict
-        ``start_s``; ``n_scored``, the number of scored beats; ``gross``, in which every beat weighs the same: for
-        ``sveb`` and ``veb`` the ratios ``se``, ``ppv``, ``fpr`` and the counts ``tp``, ``fn``, ``fp``, ``tn``;
-        ``average``, in which every record weighs the same: each ratio's mean over the records in which it is
-        defined. Ratios are fractions, ``None`` where undefined.
-
-    Raises
-    ------
-    ValueError
-        See :func:`ec57_table`.
+        ``n_scored``, the number of true beats scored; ``gross`` and ``average``: for ``qrs``, ``sveb`` and ``veb`` the
+        ratios, for ``gross`` also the counts. Ratios are fractions, ``None`` where undefined.
     """
-    table = ec57_table(truth, predicted, times_s, records, start_s)
-    gross, average = {}, {}
-    for kind in KINDS:
-        counts = {name: int(table[f"{kind}_{name}"].sum()) for name in COUNTS}
-        gross[kind] = {name: none_if_nan(value) for name, value in _ratios(counts).items()} | counts
-        average[kind] = {name: none_if_nan(table[f"{kind}_{name}"].astype(float).mean()) for name in RATIOS}
-    return {"start_s": float(start_s), "n_scored": int(table["beats"].sum()), "gross": gross, "average": average}
+    table = ec57_table(confusions)
+    gross = _figures(sum(confusions.values(), start=pd.DataFrame(0, index=TRUE, columns=CALLED)))
+    ratios = [name for name in gross if not name.endswith(COUNTS)]
+    return {
+        "n_scored": int(table["beats"].sum()),
+        "gross": _nested(gross),
+        "average": _nested({name: table[name].astype(float).mean() for name in ratios}),
+    }
 
 
 def show(value: float | None, digits: int = 2) -> str:
@@ -139,25 +94,34 @@ def show(value: float | None, digits: int = 2) -> str:
     return "-" if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def _counts(pairs: NDArray[np.int64], kind: str) -> dict[str, int]:
-    """Counts of a kind of ectopic beat in a confusion matrix, rows true and columns predicted."""
-    name, uncounted = KINDS[kind]
-    own = CLASSES.index(name)
-    false_positives = [row for row, true_name in enumerate(CLASSES) if true_name not in name + uncounted]
-    tp, true, called = pairs[own, own], pairs[own].sum(), pairs[:, own].sum()
-    return {
-        "tp": int(tp),
-        "fn": int(true - tp),
-        "fp": int(pairs[false_positives, own].sum()),
-        "tn": int(pairs.sum() - true - called + tp),
-    }
+def _figures(pairs: pd.DataFrame) -> dict[str, float]:
+    """Counts and ratios of one confusion matrix, NaN where undefined."""
+    called = BEATS.lower()
+    found, missed, extra = _count(pairs, BEATS, called), _count(pairs, BEATS, "ox"), _count(pairs, "OX", called)
+    figures: dict[str, float] = {"qrs_se": _ratio(found, found + missed), "qrs_ppv": _ratio(found, found + extra)}
+    for kind, (own, neither) in KINDS.items():
+        false = [row for row in TRUE if row not in own + neither]
+        others = [row for row in TRUE if row != own]
+        tp, fp = _count(pairs, own, own.lower()), _count(pairs, false, own.lower())
+        fn, tn = _count(pairs, own, CALLED) - tp, _count(pairs, others, called.replace(own.lower(), ""))
+        counts = dict(zip(COUNTS, (tp, fn, fp, tn), strict=True))
+        ratios = {"se": _ratio(tp, tp + fn), "ppv": _ratio(tp, tp + fp), "fpr": _ratio(fp, tn + fp)}
+        figures |= {f"{kind}_{name}": value for name, value in (counts | ratios).items()}
+    hits = _count(pairs, "S", "s")
+    return figures | {"sveb_ppv_sumstats": _ratio(hits, hits + _count(pairs, "NVOX", "s"))}
 
 
-def _ratios(counts: dict[str, int]) -> dict[str, float]:
-    """Se, +P and FPR of counts, NaN where undefined."""
-    tp, fn, fp, tn = (counts[name] for name in COUNTS)
-    return {"se": _ratio(tp, tp + fn), "ppv": _ratio(tp, tp + fp), "fpr": _ratio(fp, tn + fp)}
+def _count(pairs: pd.DataFrame, rows: Iterable[str], columns: Iterable[str]) -> int:
+    return int(pairs.loc[list(rows), list(columns)].to_numpy().sum())
 
 
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")
+def _nested(figures: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+    nested: dict[str, dict[str, float | None]] = {"qrs": {}, "sveb": {}, "veb": {}}
+    for name, value in figures.items():
+        kind, _, figure = name.partition("_")
+        nested[kind][figure] = value if isinstance(value, int) else none_if_nan(value)
+    return nested
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part) / whole if whole else float("nan")

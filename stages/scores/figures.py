@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from stages.ecg.aami import CLASS_NAMES, CLASS_OF_SYMBOL, CLASSES
 from stages.scores.style import COLOURS, GROUP_COLOURS, legend_below, titled_axes
@@ -56,6 +56,88 @@ def pr_figure(points: pd.DataFrame, title: str) -> Figure:
     figure, (axes,) = titled_axes(title, (6.0, 5.2))
     _class_curves(axes, points, "recall", "precision", "steps-pre")
     axes.set(xlabel="recall (Se)", ylabel="precision (+P)")
+    return figure
+
+
+def reliability_figure(points: pd.DataFrame, error: float, title: str) -> Figure:
+    """Accuracy over confidence, as :func:`stages.scores.curves.calibration_points` bins them, and beats a bin below."""
+    figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":", label="as probable as said")
+    axes.plot(points["confidence"], points["accuracy"], color=COLOURS["S"], marker="o", label=f"error {error:.4f}")
+    axes.set(ylabel="accuracy", ylim=(-0.01, 1.01), xlim=(0, 1.01))
+    axes.legend(frameon=False, loc="upper left")
+    below.bar(points["confidence"], points["beats"], width=0.04, color="0.6")
+    below.set(xlabel="confidence: probability of the class called", ylabel="beats", yscale="log")
+    for one in (axes, below):
+        one.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, fontsize=11, fontweight="bold")
+    return figure
+
+
+def pairs_figure(means: ArrayLike, counts: ArrayLike, times_s: ArrayLike, title: str, unit: str = "mV") -> Figure:
+    """Mean beat of each pair of true class (row) and predicted class (column), with the number of beats.
+
+    Parameters
+    ----------
+    means : array_like of float, shape (5, 5, samples), in ``unit``
+        NaN where there is no such beat.
+    counts : array_like of int, shape (5, 5)
+    times_s : array_like of float, shape (samples,)
+        Seconds from the annotated fiducial.
+    unit : str
+    """
+    values, beats, times = np.asarray(means), np.asarray(counts), np.asarray(times_s)
+    figure = Figure(figsize=(10.0, 8.4), layout="constrained")
+    grid = figure.subplots(len(CLASSES), len(CLASSES), sharex=True, sharey=True)
+    for (row, column), count in np.ndenumerate(beats):
+        axes = grid[row, column]
+        axes.spines[:].set_color("0.85")
+        axes.tick_params(labelsize=7, length=2, color="0.6")
+        right = row == column
+        if count:
+            axes.plot(times, values[row, column], color=COLOURS[CLASSES[row]], linewidth=1.4)
+            axes.axvline(0, color="0.8", linewidth=0.7, linestyle=":")
+        else:
+            axes.set_facecolor("0.96")
+        weight = "bold" if right else "normal"
+        axes.text(0.04, 0.95, f"{count:,}", transform=axes.transAxes, va="top", fontsize=8, fontweight=weight)
+        if row == 0:
+            axes.set_title(f"called {CLASSES[column]}", fontsize=9)
+        if column == 0:
+            axes.set_ylabel(f"true {CLASSES[row]}", fontsize=9)
+    figure.supxlabel("time from the fiducial (s)", fontsize=9)
+    figure.supylabel(f"mean amplitude ({unit})", fontsize=9)
+    figure.suptitle(title, fontsize=11, fontweight="bold")
+    return figure
+
+
+def strips_figure(
+    strips: Sequence[tuple[NDArray[np.floating], NDArray[np.floating], str]], window_s: tuple[float, float], title: str
+) -> Figure:
+    """Draw short stretches of a lead, two in a row, each around the beat at time 0.
+
+    Parameters
+    ----------
+    strips : sequence of (times_s, signal_mv, caption)
+    window_s : tuple of float
+        What the network sees of the beat, s; shaded.
+    """
+    rows = max(1, -(-len(strips) // 2))
+    figure = Figure(figsize=(12.0, 1.0 + 1.7 * rows), layout="constrained")
+    grid = figure.subplots(rows, 2, squeeze=False).ravel()
+    for axes, (times, signal, caption) in zip(grid, strips, strict=False):
+        axes.axvspan(*window_s, color="#F0E442", alpha=0.35, linewidth=0)
+        axes.plot(times, signal, color="black", linewidth=0.8)
+        axes.set_title(caption, fontsize=9, loc="left")
+        axes.set_xlim(times[0], times[-1])
+        _ecg_paper(axes)
+        axes.tick_params(labelsize=7)
+    for axes in grid[len(strips) :]:
+        axes.set_axis_off()
+    figure.supxlabel("time from the beat (s)", fontsize=9)
+    figure.supylabel("amplitude (mV)", fontsize=9)
+    figure.suptitle(title, fontsize=11, fontweight="bold")
     return figure
 
 
@@ -154,10 +236,7 @@ def rhythm_strip(
         colour = "black" if name == "N" else COLOURS[name]
         axes.text(time, top, symbol, color=colour, ha="center", va="center", fontweight="bold")
     axes.set(xlabel="time (s)", ylabel="amplitude (mV)", xlim=(times[0], times[-1]), ylim=(None, top + 0.25))
-    axes.xaxis.set_major_locator(MultipleLocator(1))
-    axes.xaxis.set_minor_locator(MultipleLocator(0.2))
-    axes.yaxis.set_major_locator(MultipleLocator(0.5))
-    axes.grid(which="both", color="#f3c6c6", linewidth=0.6, zorder=0)
+    _ecg_paper(axes)
     return figure
 
 
@@ -187,6 +266,13 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     return figure
+
+
+def _ecg_paper(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MultipleLocator(1))
+    axes.xaxis.set_minor_locator(MultipleLocator(0.2))
+    axes.yaxis.set_major_locator(MultipleLocator(0.5))
+    axes.grid(which="both", color="#f3c6c6", linewidth=0.6, zorder=0)
 
 
 def _bare(axes: Axes) -> None:

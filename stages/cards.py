@@ -1,0 +1,103 @@
+"""What the model card of each model says, after Mitchell et al., "Model cards for model reporting", FAT* 2019."""
+
+import pandas as pd
+
+from stages.contents import EC57_SCORES, HEADLINES, Report, number, read_json, scores_of, warning
+from stages.params import Params
+from stages.paths import METRICS
+
+SPLITS = {
+    "inter_patient": (
+        "No patient of the test fold was learned from: DS1 trains, DS2 tests (de Chazal et al. 2004), but for record "
+        "202, which is of the same man as 201. Paced records are left out."
+    ),
+    "intra_patient": (
+        "A random tenth of all beats is the test fold, so its patients were learned from: the figures do not tell how "
+        "a new patient fares."
+    ),
+}
+LIMITS = {
+    "inter_patient": (
+        "Fusion beats are hardly ever found: next to all of those to learn from are of one patient. Most S beats of "
+        "the test fold are of one patient, too, so the intervals are wide."
+    ),
+    "intra_patient": "For patients that it has not seen, take the inter-patient model and its figures instead.",
+}
+
+CARD = """# Model card: {title}
+
+**{warning}**
+
+## Intended use
+
+Research and teaching on automatic heartbeat classification, and a reference to compare other methods with. It takes
+the beats of a recording of half an hour or so from one lead (MLII, where there is one), at their annotated fiducials,
+and gives the probability of each AAMI class: N normal or bundle branch block, S supraventricular ectopic, V ventricular
+ectopic, F fusion, Q paced or unclassifiable. Out of scope: diagnosis, monitoring, paced patients, recordings of a few
+beats.
+
+## Data and protocol
+
+{database} ({dates}). {split}
+The model averages {members} networks, each fitted without one fold of the training beats.
+Test fold: {n_test:,} beats ({support}). The escape beats e and j are in N.
+
+## Figures
+
+| score | value and 95 % interval, bootstrap over records |
+|---|---|
+{figures}
+
+SVEB and VEB are gross figures of AAMI EC57 after the learning period, the others count all test beats.
+Expected calibration error {error}. Cross-validated macro F1 (N S V F) on the training beats: {cross_validated}.
+
+## Limits
+
+{limits}
+The patients are of 23 to 89 years, recorded in one hospital in the 1970s with one kind of recorder. Scores by sex and
+age are in `metrics/compare/subgroups.csv`, those of each record in `metrics/{place}/records.csv`.
+{without}"""
+
+
+def model_card(protocol: str, name: str, params: Params, report: Report, intervals: pd.DataFrame) -> str:
+    """Write ``models/<protocol>/<model>.md``.
+
+    Parameters
+    ----------
+    protocol, name : str
+    params : Params
+    report : mapping
+        As ``metrics/compare.json`` has it.
+    intervals : DataFrame
+        As ``metrics/compare/intervals.csv`` has it.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    database, label, scores = params.download.resolved_database, report[protocol]["protocol"], report[protocol][name]
+    values = scores_of(label, intervals)
+    told = read_json(METRICS / protocol / name / "training.json")["cross_validation"]
+    figures = [f"| {title} | {values[name, score]} |" for score, title in {**HEADLINES, **EC57_SCORES}.items()]
+    without = [
+        f"without record {record}: macro F1 (N S V F) {number(left['macro_f1_nsvf'])}, F1 S {number(left['f1_S'])}, "
+        f"F1 V {number(left['f1_V'])}, F1 F {number(left['f1_F'])}"
+        for record, left in scores["without"].items()
+    ]
+    return CARD.format(
+        title=f"{name.upper()}, {label}",
+        warning=warning(database),
+        database=f"{database.name} {database.version}",
+        dates=database.dates,
+        split=SPLITS[protocol],
+        members=getattr(params.train, protocol).members,
+        n_test=scores["n_test"],
+        support=", ".join(f"{of_class['support']:,} {c}" for c, of_class in scores["per_class"].items()),
+        figures="\n".join(figures),
+        error=f"{scores['expected_calibration_error']:.4f}",
+        cross_validated=f"{told['macro_f1_nsvf']:.3f}",
+        limits=LIMITS[protocol],
+        place=f"{protocol}/{name}",
+        without="".join(f"\n- {line}" for line in without) + "\n",
+    )

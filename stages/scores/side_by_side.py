@@ -1,0 +1,155 @@
+"""Classifiers side by side on the same beats: what each scores, how sure that is, and for whom it holds.
+
+``classifiers`` maps the name of each to its probabilities, an array of shape (beats, 5).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.scores import bootstrap, ec57, plain
+
+Classifiers = Mapping[str, NDArray[np.floating]]
+
+AGE_EDGES = (50, 65, 75)
+UNKNOWN = "not known"
+
+
+def without_records(
+    truth: NDArray[np.integer], predicted: NDArray[np.integer], records: NDArray[Any], left_out: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
+    """Score without each of the records that much hangs on, one at a time; those that are not there are passed over."""
+    found = {}
+    for record in sorted(set(left_out) & set(records)):
+        others = records != record
+        scores = plain.plain_scores(truth[others], predicted[others])
+        of_class = {f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"}
+        found[record] = {"accuracy": scores["accuracy"], "macro_f1_nsvf": scores["macro_f1_nsvf"], **of_class}
+    return found
+
+
+def deltas(scored: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Say how much each classifier has over the first."""
+    base, *others = scored
+    return {f"{name}_minus_{base}": {key: scored[name][key] - scored[base][key] for key in keys} for name in others}
+
+
+def mcnemar_tests(truth: NDArray[np.integer], classifiers: Classifiers) -> dict[str, dict[str, Any]]:
+    """Test of every two classifiers whether they err equally often."""
+    predicted = {name: probabilities.argmax(axis=1) for name, probabilities in classifiers.items()}
+    return {f"{a}_vs_{b}": bootstrap.mcnemar(truth, predicted[a], predicted[b]) for a, b in _pairs(classifiers)}
+
+
+def interval_table(
+    truth: NDArray[np.integer], records: NDArray[Any], classifiers: Classifiers, resamples: int, seed: int
+) -> pd.DataFrame:
+    """List the scores of each classifier, and what one has over another, with 95 % intervals over records.
+
+    Returns
+    -------
+    DataFrame
+        ``model`` (two of them with a minus sign between for a difference), ``score``, ``value``, ``low``, ``high``.
+    """
+    confusions = {
+        name: bootstrap.record_confusions(records, truth, probabilities.argmax(axis=1))
+        for name, probabilities in classifiers.items()
+    }
+    values = {name: bootstrap.scores_of(counts.sum(axis=0)) for name, counts in confusions.items()}
+    found = {name: (values[name], bootstrap.intervals(counts, resamples, seed)) for name, counts in confusions.items()}
+    for a, b in _pairs(classifiers):
+        spread = bootstrap.difference_intervals(confusions[a], confusions[b], resamples, seed)
+        found[f"{a} - {b}"] = (values[a] - values[b], spread)
+    rows = [
+        {"model": name, "score": score, "value": value, "low": spread[score][0], "high": spread[score][1]}
+        for name, (scores, spread) in found.items()
+        for score, value in zip(bootstrap.SCORES, scores, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def ec57_intervals(table: pd.DataFrame, model: str, resamples: int, seed: int) -> pd.DataFrame:
+    """List gross Se and +P of ectopic beats with 95 % intervals over records, in the columns of :func:`interval_table`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`stages.scores.ec57.ec57_table`.
+    model : str
+    resamples, seed : int
+    """
+    rows: list[dict[str, Any]] = []
+    for kind in ec57.KINDS:
+        tp = table[f"{kind}_tp"].to_numpy()
+        for ratio, others in {"se": "fn", "ppv": "fp"}.items():
+            whole = tp + table[f"{kind}_{others}"].to_numpy()
+            low, high = bootstrap.ratio_interval(tp, whole, resamples, seed)
+            value = tp.sum() / whole.sum() if whole.sum() else np.nan
+            rows.append({"model": model, "score": f"{kind}_{ratio}", "value": value, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def age_band(age: int | None) -> str:
+    """Name the band of ages, in years, that an age falls into."""
+    if age is None:
+        return UNKNOWN
+    if age < AGE_EDGES[0]:
+        return f"below {AGE_EDGES[0]}"
+    if age >= AGE_EDGES[-1]:
+        return f"{AGE_EDGES[-1]} and over"
+    position = int(np.searchsorted(AGE_EDGES, age, side="right"))
+    return f"{AGE_EDGES[position - 1]} to {AGE_EDGES[position] - 1}"
+
+
+def subgroup_table(
+    truth: NDArray[np.integer], records: NDArray[Any], classifiers: Classifiers, groups: pd.DataFrame
+) -> pd.DataFrame:
+    """Score each classifier on the records of each group of patients.
+
+    Parameters
+    ----------
+    truth : ndarray of int, shape (beats,)
+    records : ndarray of str, shape (beats,)
+    classifiers : mapping
+    groups : DataFrame
+        ``record`` and one column for each way to group, such as ``sex``.
+
+    Returns
+    -------
+    DataFrame
+        ``model``, ``by``, ``group``, ``records``, ``beats``, ``accuracy`` and, for S, V and F, ``beats_<class>`` and
+        ``f1_<class>``, NaN where the group has no such beat.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, probabilities in classifiers.items():
+        predicted = probabilities.argmax(axis=1)
+        for by in groups.columns.drop("record"):
+            for group, members in groups.groupby(by, sort=True)["record"]:
+                chosen = np.isin(records, members.to_numpy())
+                scores = plain.plain_scores(truth[chosen], predicted[chosen])
+                row = {"model": name, "by": by, "group": group, "records": len(members), "beats": scores["n_test"]}
+                row["accuracy"] = scores["accuracy"]
+                for c in plain.ECTOPIC:
+                    support, f1 = (scores["per_class"][c][key] for key in ("support", "f1"))
+                    row |= {f"beats_{c}": support, f"f1_{c}": f1 if support else np.nan}
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def per_class_table(scored: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """List sensitivity, positive predictive value and F1 of each classifier and class, one value a row."""
+    rows = [
+        {"model": name, "class": aami_class, "metric": metric, "value": values[metric]}
+        for name, scores in scored.items()
+        for aami_class, values in scores["per_class"].items()
+        for metric in ("se", "ppv", "f1")
+    ]
+    return pd.DataFrame(rows).astype({"value": float})
+
+
+def _pairs(classifiers: Classifiers) -> Iterator[tuple[str, str]]:
+    """Name every two classifiers, the later one first."""
+    yield from ((second, first) for first, second in combinations(classifiers, 2))

@@ -1,0 +1,133 @@
+"""What evaluate and compare share: what was predicted, as WFDB annotation files, held against the reference."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.ecg import aami
+from stages.ecg.annotations import Annotations, Header, read_annotations, read_header, write_annotations
+from stages.scores.bxb import compare
+from stages.scores.ec57 import ec57_scores, ec57_table
+
+REFERENCE = "atr"
+
+CONVENTIONS = {
+    "e_j_in_n": "e and j in N, the AAMI classes of de Chazal et al. 2004",
+    "e_j_in_s": "e and j in S, as the WFDB program bxb files them",
+}
+ESCAPES = ("e", "j")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A record as it was annotated.
+
+    Attributes
+    ----------
+    header : Header
+    annotations : Annotations
+        Beats that are to be predicted, and all that marks no beat.
+    """
+
+    header: Header
+    annotations: Annotations
+
+
+def read_references(raw: Path, beats: pd.DataFrame) -> dict[str, Reference]:
+    """Read the reference annotations of the records of a test fold.
+
+    Under the patient-mixed protocol they are cut down to the beats of the fold.
+
+    Parameters
+    ----------
+    raw : Path
+        Holds the records.
+    beats : DataFrame with columns ``record`` and ``sample``
+
+    Returns
+    -------
+    dict of str to Reference
+    """
+    references = {}
+    for record, samples in beats.groupby("record", sort=True)["sample"]:
+        all_of_it = read_annotations(raw, str(record), REFERENCE)
+        kept = ~np.isin(all_of_it.symbols, list(aami.CLASS_OF_SYMBOL)) | np.isin(all_of_it.samples, samples)
+        references[str(record)] = Reference(read_header(raw, str(record)), all_of_it.take(kept))
+    return references
+
+
+def write_predicted(folder: Path, annotator: str, beats: pd.DataFrame, predicted: NDArray[np.integer]) -> None:
+    """Write the predicted class of each beat, at its annotated fiducial: one annotation file a record.
+
+    Parameters
+    ----------
+    folder : Path
+        Replaced as a whole.
+    annotator : str
+        Suffix of the files.
+    beats : DataFrame with columns ``record`` and ``sample``
+    predicted : ndarray of int, shape (beats,)
+        Positions in ``aami.CLASSES``; the letter of a class is the WFDB symbol of a beat of that class.
+    """
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    called = pd.DataFrame({"sample": beats["sample"].to_numpy(), "symbol": np.array(aami.CLASSES)[predicted]})
+    for record, of_record in called.groupby(beats["record"].to_numpy(), sort=True):
+        in_time = of_record.sort_values("sample")
+        write_annotations(unfinished, str(record), annotator, in_time["sample"], in_time["symbol"])
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+
+
+def ec57_views(
+    references: Mapping[str, Reference], folder: Path, annotator: str, start_s: float
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Compare annotation files with the reference: from ``start_s`` on and whole, under both conventions for e and j.
+
+    Parameters
+    ----------
+    references : mapping of str to Reference
+    folder : Path
+        From :func:`write_predicted`.
+    annotator : str
+    start_s : float
+
+    Returns
+    -------
+    dict
+        Convention -> ``mapping`` in words, ``scored`` and ``whole`` as :func:`stages.scores.ec57.ec57_scores` has them.
+    DataFrame
+        One row a convention, period and record.
+    """
+    called = {record: read_annotations(folder, record, annotator) for record in references}
+    report: dict[str, Any] = {}
+    tables = []
+    for convention, meaning in CONVENTIONS.items():
+        report[convention] = {"mapping": meaning}
+        for period, start in {"scored": start_s, "whole": 0.0}.items():
+            confusions = {
+                record: compare(
+                    _relabelled(reference.annotations, convention),
+                    called[record],
+                    reference.header.fs,
+                    reference.header.length,
+                    start,
+                )
+                for record, reference in references.items()
+            }
+            report[convention][period] = {"start_s": start, **ec57_scores(confusions)}
+            table = ec57_table(confusions)
+            tables.append(table.assign(convention=convention, start_s=start)[["convention", "start_s", *table.columns]])
+    return report, pd.concat(tables, ignore_index=True)
+
+
+def _relabelled(annotations: Annotations, convention: str) -> Annotations:
+    if convention == "e_j_in_s":
+        return annotations
+    return replace(annotations, symbols=np.where(np.isin(annotations.symbols, ESCAPES), "N", annotations.symbols))

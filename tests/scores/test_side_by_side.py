@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.ecg.aami import CLASSES
+from stages.scores import side_by_side
+
+TRUTH = np.array([0, 0, 2, 1])
+RECORDS = np.array(["100", "100", "101", "101"])
+RIGHT = np.eye(5)[TRUTH]
+ALL_N = np.eye(5)[[0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("age", "band"),
+    [
+        (None, "not known"),
+        (23, "below 50"),
+        (49, "below 50"),
+        (50, "50 to 64"),
+        (64, "50 to 64"),
+        (65, "65 to 74"),
+        (75, "75 and over"),
+        (89, "75 and over"),
+    ],
+)
+def test_ages_fall_into_bands(age, band):
+    assert side_by_side.age_band(age) == band
+
+
+def test_each_group_of_patients_is_scored_by_itself():
+    groups = pd.DataFrame({"record": ["100", "101"], "sex": ["F", "M"]})
+    table = side_by_side.subgroup_table(TRUTH, RECORDS, {"cnn": ALL_N}, groups).set_index("group")
+    assert table.loc["F", "accuracy"] == 1
+    assert table.loc["M", "accuracy"] == 0
+    assert table.loc["M", "f1_V"] == 0
+    assert table.loc["M", "beats_V"] == 1
+    assert np.isnan(table.loc["F", "f1_V"])  # no such beat, so nothing to score
+
+
+def test_scores_without_a_record_are_those_of_the_others():
+    found = side_by_side.without_records(TRUTH, ALL_N.argmax(axis=1), RECORDS, ["101", "999"])
+    assert list(found) == ["101"]
+    assert found["101"]["accuracy"] == 1
+    assert found["101"]["f1_V"] is None
+
+
+def test_differences_are_from_the_first():
+    scored = {"cnn": {"accuracy": 0.5}, "rnn": {"accuracy": 0.75}}
+    assert side_by_side.deltas(scored, ["accuracy"]) == {"rnn_minus_cnn": {"accuracy": 0.25}}
+
+
+def test_every_score_and_difference_has_an_interval():
+    table = side_by_side.interval_table(TRUTH, RECORDS, {"cnn": ALL_N, "rnn": RIGHT}, 100, 0)
+    assert set(table["model"]) == {"cnn", "rnn", "rnn - cnn"}
+    cnn = table[(table["model"] == "cnn") & (table["score"] == "accuracy")].iloc[0]
+    assert (cnn["low"], cnn["value"], cnn["high"]) == (0, 0.5, 1)  # one record all right, the other all wrong
+    difference = table[(table["model"] == "rnn - cnn") & (table["score"] == "accuracy")].iloc[0]
+    assert difference["value"] == 0.5
+
+
+def test_pooled_ratios_of_ec57_have_intervals_too():
+    table = pd.DataFrame({"veb_tp": [8, 2], "veb_fn": [2, 8], "veb_fp": [0, 0]})
+    table = table.assign(sveb_tp=[0, 0], sveb_fn=[0, 5], sveb_fp=[0, 0])
+    found = side_by_side.ec57_intervals(table, "cnn", 200, 0).set_index("score")
+    assert tuple(found.loc["veb_se", ["low", "value", "high"]]) == (0.2, 0.5, 0.8)
+    assert tuple(found.loc["veb_ppv", ["low", "value", "high"]]) == (1, 1, 1)
+    assert found.loc["sveb_se", "value"] == 0
+    assert np.isnan(found.loc["sveb_ppv", "value"])
+
+
+def test_who_errs_where_is_tested():
+    tests = side_by_side.mcnemar_tests(TRUTH, {"cnn": ALL_N, "rnn": RIGHT})
+    assert tests["rnn_vs_cnn"] == {"only_first_right": 2, "only_second_right": 0, "p_value": 0.5}
+
+
+def test_per_class_scores_stand_one_a_row():
+    values = {name: {"se": 0.5, "ppv": None, "f1": 0.25} for name in CLASSES}
+    table = side_by_side.per_class_table({"cnn": {"per_class": values}})
+    assert len(table) == 15
+    assert table["value"].isna().sum() == 5

@@ -1,0 +1,96 @@
+"""What the report and the model cards say of the committed scores."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages import contents
+from stages.cards import model_card
+from stages.params import load_params
+
+PARAMS = load_params()
+
+
+@pytest.fixture(scope="module")
+def report():
+    return json.loads(Path("metrics/compare.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return {name: pd.read_csv(Path("metrics/compare") / f"{name}.csv") for name in ("intervals", "subgroups")}
+
+
+def test_headline_scores_have_their_intervals(report, tables):
+    table = contents.scores_table("inter-patient", tables["intervals"])
+    assert [row[0] for row in table.rows] == ["cnn", "rnn", "ensemble"]
+    accuracy = report["inter_patient"]["cnn"]["accuracy"]
+    assert str(table.rows[0][1]).startswith(f"{accuracy:.3f} (")
+
+
+def test_scores_that_are_not_defined_print_as_dashes():
+    nan = float("nan")
+    assert str(contents.Score(0.5, 0.25, 0.75)) == "0.500 (0.250 to 0.750)"
+    assert str(contents.Score(0.5, nan, nan)) == "0.500 (- to -)"
+
+
+def test_ec57_is_listed_under_both_conventions_gross_and_average(report):
+    table = contents.ec57_table(report["inter_patient"])
+    assert len(table.rows) == 3 * 2 * 2 * 2
+    assert {row[1] for row in table.rows} == {"e and j in N", "e and j in S"}
+    first = report["inter_patient"]["cnn"]["ec57"]["e_j_in_n"]["scored"]["gross"]
+    assert table.rows[0][5] == f"{100 * first['sveb']['se']:.2f}"
+    assert table.rows[0][10] == f"{100 * first['veb']['fpr']:.3f}"
+
+
+def test_provenance_names_commit_data_packages_and_parameters():
+    listing, _, parameters = contents.provenance(PARAMS, PARAMS.download.resolved_database)
+    terms = dict(listing.items)
+    assert len(terms["Commit"].split(",")[0]) == 40
+    assert "mitdb 1.0.0" in terms["Data"]
+    assert {"keras", "numpy", "wfdb"} <= set(terms)
+    assert any(len(value) == 64 for value in terms.values())
+    assert ("train.cnn.batch_size", str(PARAMS.train.cnn.batch_size)) in parameters.items
+
+
+def test_a_folder_outside_git_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert contents.commit() == "not known, this is no Git repository"
+
+
+def test_a_commit_of_figures_alone_leaves_the_name_of_the_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def git(*arguments):
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True, capture_output=True
+        )
+
+    git("init")
+    Path("stages").mkdir()
+    for name in contents.MADE_BY[1:]:
+        Path(name).write_text("1")
+    Path("stages/a.py").write_text("1")
+    git("add", ".")
+    git("commit", "-m", "code")
+    before = contents.commit()
+    Path("metrics.json").write_text("1")
+    git("add", ".")
+    git("commit", "-m", "figures")
+    assert contents.commit() == before
+    Path("params.yaml").write_text("2")
+    assert contents.commit() == f"{before}, and changes that are not committed"
+
+
+def test_a_model_card_says_what_the_model_is_not_for(report, tables):
+    card = model_card("inter_patient", "cnn", PARAMS, report, tables["intervals"])
+    assert "**Not a medical device" in card
+    assert "de Chazal" in card
+    assert "without record 232" in card
+    assert f"{report['inter_patient']['cnn']['n_test']:,} beats" in card
+    assert "{" not in card
+    mixed = model_card("intra_patient", "rnn", PARAMS, report, tables["intervals"])
+    assert "take the inter-patient model" in mixed
