@@ -12,8 +12,6 @@ class Database:
     ----------
     name, version : str
         As PhysioNet names them.
-    dates : str
-        When it was recorded and published.
     ds1, ds2 : tuple of str
         Records for training and validation, and records for the final test, of the inter-patient protocol.
     left_out : tuple of str
@@ -24,17 +22,19 @@ class Database:
         Beats of each AAMI class (order N S V F Q) per set of records; empty where nothing is published.
     synthetic : bool
         Whether the signals are made by :mod:`stages.ecg.synthetic`.
+    dates : str
+        When it was recorded and published.
     """
 
     name: str
     version: str
-    dates: str
     ds1: tuple[str, ...]
     ds2: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     same_subject: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
     counts: MappingProxyType[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     synthetic: bool = False
+    dates: str = ""
 
     @property
     def records(self) -> tuple[str, ...]:

@@ -1,85 +1,23 @@
 """Fetching a database: from a server that behaves in all the ways servers do, and from a folder."""
 
 import hashlib
-import http.server
 import os
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from stages.ecg import sources
 from stages.ecg.databases import MITDB, Database
 from stages.ecg.sources import Patience, SourceError, fetch_database, published_checksums
+from tests.ecg.file_server import CHECKSUMS, CONTENT, TINY, Server
 
-TINY = Database(name="tinydb", version="2.0.0", ds1=("1", "2"), ds2=("3",))
-CONTENT = {name: (f"{name} of the tiny database\n" * 40 * (1 + len(name))).encode() for name in TINY.files}
-CHECKSUMS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
 QUICK = Patience(connect_s=5.0, read_s=5.0, silence_s=20.0, retries=2, backoff_s=0.01, longest_pause_s=1)
 HASTY = replace(QUICK, read_s=0.2)
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves CONTENT; ``manners`` says, per file, how each request in turn is answered, the last one for ever."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.manners = {}
-        self.requests = Counter()
-        self.lock = threading.Lock()
-        self.closing = threading.Event()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/tinydb"
-
-    def next_manner(self, name):
-        with self.lock:
-            turn = self.requests[name]
-            self.requests[name] += 1
-        manners = self.manners.get(name, ("good",))
-        return manners[min(turn, len(manners) - 1)]
-
-    def handle_error(self, *_):
-        """Keep quiet about clients that hang up."""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        """Keep quiet."""
-
-    def do_GET(self):
-        name = self.path.rpartition("/")[2]
-        content = CONTENT[name]
-        manner = self.server.next_manner(name)
-        self.close_connection = manner in ("hang up", "slow", "truncated", "stall")
-        if manner == "hang up":
-            return
-        if manner == "slow":
-            self.server.closing.wait(10)
-            return
-        if manner == "corrupt":
-            content = content[:-1] + b"?"
-        status, *after = str(manner).split() if str(manner)[0].isdigit() else ("200",)
-        self.send_response(int(status))
-        if after:
-            self.send_header("Retry-After", after[0])
-        body = content if status == "200" else b"no"
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if manner in ("truncated", "stall") else body)
-        if manner == "stall":
-            self.server.closing.wait(10)
 
 
 @pytest.fixture(autouse=True)
@@ -278,15 +216,9 @@ def test_password_in_a_url_is_not_shown(server, tmp_path, caplog):
     assert "secret" not in str(failure.value) + caplog.text
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
 def test_certificate_is_verified(server, tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command = ["openssl", "req", "-x509", *curve, "-keyout", key, "-out", certificate, "-days", "2", *names]
-    subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)  # of an authority that nobody trusts
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with pytest.raises(SourceError, match="CERTIFICATE_VERIFY_FAILED"):
         fetch(server.url.replace("http:", "https:"), tmp_path / "raw")

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
-from stages.search.space import Hyperband, Parameter, SweepConfiguration
+from stages.search.space import Hyperband, Parameter
+from tests.search.sample import configuration
 
 NUMERIC = {
     "uniform": ({"min": 1.0, "max": 3.0}, stats.uniform(1, 2)),
@@ -18,20 +19,6 @@ NUMERIC = {
     "beta": ({"a": 2.0, "b": 3.0}, stats.beta(2, 3)),
 }
 ROUNDED = ("uniform", "log_uniform", "log_uniform_values", "normal", "log_normal", "beta")
-
-
-def configuration(method="bayes", **parameters):
-    return SweepConfiguration.model_validate(
-        {
-            "program": "a.py",
-            "command": ["python", "a.py"],
-            "name": "x",
-            "method": method,
-            "metric": {"name": "score", "goal": "maximize"},
-            "run_cap": 3,
-            "parameters": parameters,
-        }
-    )
 
 
 @pytest.mark.parametrize("name", NUMERIC)
