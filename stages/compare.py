@@ -38,14 +38,23 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print the headline figures of an earlier run and end")
     try:
         if not parser.parse_args().show:
-            compare(load_params())
+            params = load_params()
+            write_pages(params, *compare(params))
         print(headlines(json.loads((METRICS / "compare.json").read_text(encoding="utf-8"))))
     except (ParamsError, RecordError, FileNotFoundError, ValueError) as error:
         sys.exit(f"compare: {error}")
 
 
-def compare(params: Params) -> None:
-    """Score the three classifiers under each protocol and write what differs."""
+def compare(params: Params) -> tuple[dict[str, dict], dict[str, pd.DataFrame]]:
+    """Score the three classifiers under each protocol and write what differs.
+
+    Returns
+    -------
+    dict
+        What ``metrics/compare.json`` holds.
+    dict of DataFrame
+        The tables of ``metrics/compare/`` by name.
+    """
     folder = METRICS / "compare"
     folder.mkdir(parents=True, exist_ok=True)
     raw = RAW / params.download.resolved_database.name
@@ -66,7 +75,7 @@ def compare(params: Params) -> None:
         for name in ANNOTATOR
     }
     (METRICS / "compare.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    write_pages(params, report, joined)
+    return report, joined
 
 
 def write_pages(params: Params, report: dict[str, dict], tables: dict[str, pd.DataFrame]) -> None:

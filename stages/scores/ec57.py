@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.scores.bxb import CALLED, TRUE
 from stages.scores.plain import none_if_nan
@@ -55,7 +56,8 @@ def ec57_table(confusions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         for the kinds ``sveb`` and ``veb``, and ``sveb_ppv_sumstats``. Ratios are fractions, NaN where undefined.
     """
     rows = []
-    for record, pairs in sorted(confusions.items()):
+    for record, confusion in sorted(confusions.items()):
+        pairs = confusion.to_numpy()
         row: dict[str, Any] = {"record": record, "beats": _count(pairs, BEATS, CALLED)}
         row |= {pair: _count(pairs, *pair) for pair in PAIRS}
         rows.append(row | _figures(pairs))
@@ -72,7 +74,7 @@ def ec57_scores(confusions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         ratios, for ``gross`` also the counts. Ratios are fractions, ``None`` where undefined.
     """
     table = ec57_table(confusions)
-    gross = _figures(sum(confusions.values(), start=pd.DataFrame(0, index=TRUE, columns=CALLED)))
+    gross = _figures(np.sum([confusion.to_numpy() for confusion in confusions.values()], axis=0))
     ratios = [name for name in gross if not name.endswith(COUNTS)]
     return {
         "n_scored": int(table["beats"].sum()),
@@ -94,7 +96,7 @@ def show(value: float | None, digits: int = 2) -> str:
     return "-" if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def _figures(pairs: pd.DataFrame) -> dict[str, float]:
+def _figures(pairs: NDArray[np.integer]) -> dict[str, float]:
     """Counts and ratios of one confusion matrix, NaN where undefined."""
     called = BEATS.lower()
     found, missed, extra = _count(pairs, BEATS, called), _count(pairs, BEATS, "ox"), _count(pairs, "OX", called)
@@ -111,8 +113,8 @@ def _figures(pairs: pd.DataFrame) -> dict[str, float]:
     return figures | {"sveb_ppv_sumstats": _ratio(hits, hits + _count(pairs, "NVOX", "s"))}
 
 
-def _count(pairs: pd.DataFrame, rows: Iterable[str], columns: Iterable[str]) -> int:
-    return int(pairs.loc[list(rows), list(columns)].to_numpy().sum())
+def _count(pairs: NDArray[np.integer], rows: Iterable[str], columns: Iterable[str]) -> int:
+    return int(pairs[np.ix_([TRUE.index(row) for row in rows], [CALLED.index(name) for name in columns])].sum())
 
 
 def _nested(figures: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
