@@ -113,6 +113,7 @@ def balanced(tmp_path_factory) -> Path:
         download__source="synthetic",
         download__minutes=1.5,
         sweep__fraction_of_beats=0.5,
+        sweep__fraction_of_epochs=1.0,
         sweep__cnn__run_cap=4,
         sweep__cnn__method="random",
         sweep__cnn__early_terminate={"type": "hyperband", "min_iter": 1},
