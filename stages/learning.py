@@ -14,10 +14,10 @@ from stages import paths
 from stages.ecg import aami
 from stages.ecg.balancing import augment_beats
 from stages.ecg.beatset import About, read_beats
-from stages.nets.adapting import adapt_prevalence
+from stages.nets.adapting import Adaptation, Adapter
 from stages.nets.building import Inputs, build_cnn, build_rnn
 from stages.nets.fitting import Augment, Beats, Draws, Settings
-from stages.params import Cnn, Fit, Rnn, Train
+from stages.params import Cnn, Ensemble, Fit, Rnn, Train
 from stages.scores import plain
 
 Scaler = dict[str, list[float]]
@@ -165,32 +165,50 @@ def settings_of(train: Train, chosen: Fit, longer: float, number: int) -> Settin
     return Settings(seed=train.seed + number, focal_gamma=train.focal_gamma, patience=train.patience, **fitted)
 
 
-def cross_validation(
-    training: Training, probabilities: NDArray[np.float32], prevalence_of_s: float, prior_beats: float | None
-) -> dict[str, float]:
-    """Score training beats by what the members that left them out gave them.
+class OutOfFold:
+    """Scores training beats by what the members that left them out gave them, adapted as for new recordings.
 
     Parameters
     ----------
     training : Training
-    probabilities : ndarray of float32, shape (training beats, classes)
-        NaN where no member left the beat out.
-    prevalence_of_s : float
-    prior_beats : float or None
-        See :func:`stages.nets.adapting.adapt_prevalence`; None leaves the probabilities as they are.
+    ensemble : Ensemble
+        How probabilities are adapted.
+    count : int
+        The first so many members are there.
 
-    Returns
-    -------
-    dict
-        ``beats``, ``accuracy``, ``macro_f1_nsvf`` and ``f1_<class>`` for N, S, V and F.
+    Attributes
+    ----------
+    rows : ndarray of bool, shape (training beats,)
+        The beats that a member left out.
+    adaptation : Adaptation
     """
-    scored = np.isfinite(probabilities[:, 0])
-    given, records = probabilities[scored], training.table["record"][scored]
-    if prior_beats is not None:
-        given = adapt_prevalence(given, records, prevalence_of_s, prior_beats)
-    scores = plain.plain_scores(training.beats.labels[scored], given.argmax(axis=1))
-    return {
-        "beats": int(scored.sum()),
-        **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},
-        **{f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"},
-    }
+
+    def __init__(self, training: Training, ensemble: Ensemble, count: int) -> None:
+        self.rows = np.logical_or.reduce([member.rows for member in training.members[:count]])
+        self.labels = training.beats.labels[self.rows]
+        self.adaptation = Adaptation(
+            alike_beats=ensemble.alike_beats,
+            prior_beats=ensemble.prior_beats,
+            prevalence_of_s=training.prevalence_of_s(count),
+            past_only=training.about.fmt.past_only,
+        )
+        self._adapt = Adapter(self.adaptation, training.beats.signals[self.rows], training.table["record"][self.rows])
+
+    def adapted(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Adapt the probabilities of all training beats; those of ``rows`` are returned."""
+        return self._adapt(probabilities[self.rows])
+
+    def scores(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
+        """Score the probabilities of all training beats, shape (training beats, classes).
+
+        Returns
+        -------
+        dict
+            ``beats``, ``accuracy``, ``macro_f1_nsvf`` and ``f1_<class>`` for N, S, V and F.
+        """
+        scores = plain.plain_scores(self.labels, self.adapted(probabilities).argmax(axis=1))
+        return {
+            "beats": len(self.labels),
+            **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},
+            **{f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"},
+        }

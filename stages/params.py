@@ -68,6 +68,7 @@ class Extract(Section):
     baseline_s: Annotated[tuple[Annotated[float, Field(gt=0, le=5)], ...], Field(strict=False)]
     amplitude: Literal["record", "none"]
     template: bool
+    statistics: Literal["record", "past"]
 
     @property
     def beat_format(self) -> BeatFormat:
@@ -142,6 +143,7 @@ class Ensemble(Section):
     members: Annotated[int, Field(ge=1, le=20)]
     longer: Annotated[float, Field(gt=0, le=20)]
     shape_tells_s: bool
+    alike_beats: Annotated[int, Field(ge=1, le=1000)] | None
     prior_beats: Annotated[float, Field(ge=1, le=1e9)] | None
 
 

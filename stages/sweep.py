@@ -27,7 +27,7 @@ import numpy as np
 from stages import paths
 from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
-from stages.learning import Member, build, cross_validation, read_training, settings_of
+from stages.learning import Member, OutOfFold, build, read_training, settings_of
 from stages.nets.fitting import Settings, machine, make_deterministic
 from stages.nets.lockstep import Runner, fit_in_lockstep
 from stages.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
@@ -151,6 +151,7 @@ class CrossValidation:
         self.model, self.train, self.sweep = model, params.train, params.sweep
         self.ensemble = getattr(params.train, PROTOCOL)
         self.training = read_training(PROTOCOL).thinned(params.sweep.fraction_of_beats, params.sweep.seed)
+        self.judged = OutOfFold(self.training, self.ensemble, len(self.training.members))
 
     def __call__(self, config: dict[str, Any], report: Report) -> None:
         """Fit one network a fold with these hyperparameters and report the scores of all after each epoch."""
@@ -164,13 +165,12 @@ class CrossValidation:
             for number, member in enumerate(self.training.members)
         ]
         probabilities = np.empty((len(self.training.table), len(aami.CLASSES)), dtype=np.float32)
-        prevalence_of_s = self.training.prevalence_of_s(len(runners))
         beats_in_epoch = sum(len(runner.draws.beat) for runner in runners)
         epochs = enumerate(fit_in_lockstep(network, runners, self.training.augment), start=1)
         for epoch, (loss, held_out) in epochs:
             for member, given in zip(self.training.members, held_out, strict=True):
                 probabilities[member.rows] = given
-            scores = cross_validation(self.training, probabilities, prevalence_of_s, self.ensemble.prior_beats)
+            scores = self.judged.scores(probabilities)
             report(
                 {
                     "loss": loss,

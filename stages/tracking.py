@@ -26,6 +26,10 @@ TRIAL_FINISH_TIMEOUT_S = 900
 UNFINISHED = ("RUNNING", "PAUSED")
 """States of a W&B sweep that has trials to hand out yet."""
 
+SETTLE_S = 2
+"""The service of W&B that is told at once that a request is given up and that the program ends may hear only the
+first, and the program then waits for its end, for ever."""
+
 PATIENCE_S = 3600
 RETRY_S = 10
 
@@ -218,6 +222,7 @@ def _explained(sweep: str) -> Iterator[None]:
     try:
         yield
     except (wandb.Error, OSError, ValueError) as error:
+        time.sleep(SETTLE_S)
         raise SweepError(
             f"W&B sweep {sweep} cannot be read ({error}); the trials that ended are kept. With the network back, run "
             "the same command again to go on with them; `wandb sync wandb/run-*` uploads what was cut off"

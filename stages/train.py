@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -22,11 +22,13 @@ from stages import paths
 from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
-from stages.learning import Training, build, cross_validation, read_training, settings_of
+from stages.learning import OutOfFold, Training, build, read_training, settings_of
+from stages.nets.adapting import fit_temperature, scale_confidence
 from stages.nets.building import average
 from stages.nets.fitting import fit, machine, make_deterministic, predict
 from stages.nets.saving import save_classifier
 from stages.params import MODELS, PROTOCOLS, Params, ParamsError, load_params
+from stages.scores.curves import expected_calibration_error
 from stages.scores.learning_figures import learning_curves_figure
 from stages.scores.style import save_png
 from stages.tracking import tracked_run
@@ -71,14 +73,20 @@ def train(protocol: str, name: str, params: Params) -> None:
     title = f"{name} {folds.label(protocol, training.about.synthetic)}"
     fitted = fit_ensemble(protocol, name, params, training, title, checkpoints)
 
-    prior_beats = getattr(params.train, protocol).prior_beats
-    prevalence_of_s = training.prevalence_of_s(len(fitted.members))
+    judged = OutOfFold(training, getattr(params.train, protocol), len(fitted.members))
+    adapted = judged.adapted(fitted.probabilities)
+    temperature = fit_temperature(adapted, judged.labels)
     about = about_model(protocol, name, training.about)
-    about |= {"prevalence_of_s": prevalence_of_s, "prior_beats": prior_beats}
+    about["adaptation"] = asdict(replace(judged.adaptation, temperature=temperature))
     save_classifier(paths.MODELS / protocol / f"{name}.keras", average(fitted.members, name), about)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    scores = cross_validation(training, fitted.probabilities, prevalence_of_s, prior_beats)
-    write_reports(paths.METRICS / protocol / name, title, fitted.history, scores)
+    calibration = {
+        "temperature": temperature,
+        "expected_calibration_error_before": expected_calibration_error(judged.labels, adapted),
+        "expected_calibration_error": expected_calibration_error(judged.labels, scale_confidence(adapted, temperature)),
+    }
+    scores = judged.scores(fitted.probabilities)
+    write_reports(paths.METRICS / protocol / name, title, fitted.history, scores, calibration)
 
 
 def fit_ensemble(
@@ -131,8 +139,10 @@ def about_model(protocol: str, name: str, learned: About) -> dict[str, object]:
     }
 
 
-def write_reports(folder: Path, title: str, history: pd.DataFrame, scores: dict[str, float]) -> None:
-    """Write the learning curves and how the members did on the beats that they left out."""
+def write_reports(
+    folder: Path, title: str, history: pd.DataFrame, scores: dict[str, float], calibration: dict[str, float]
+) -> None:
+    """Write the learning curves, and how the members did on the beats that they left out."""
     folder.mkdir(parents=True, exist_ok=True)
     history = history.assign(epoch=history["epoch"] + 1)
     history.round(6).to_csv(folder / "history.csv", index=False)
@@ -141,6 +151,7 @@ def write_reports(folder: Path, title: str, history: pd.DataFrame, scores: dict[
     report = {
         "title": f"{title}: training beats, each scored by the network that left out its fold",
         "cross_validation": scores,
+        "calibration": calibration,
         "best_epoch": best["epoch"].astype(int).to_dict(),
         "fold_macro_f1_nsvf": best["val_macro_f1"].round(6).to_dict(),
         "machine": machine(),

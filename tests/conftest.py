@@ -74,6 +74,7 @@ def beat_format() -> BeatFormat:
         baseline_s=(0.2, 0.6),
         amplitude="record",
         template=True,
+        statistics="record",
     )
 
 

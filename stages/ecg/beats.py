@@ -52,6 +52,10 @@ class BeatFormat:
         ``record`` divides by the median R amplitude of the recording; ``none`` keeps mV.
     template : bool
         Adds a second channel: the beat less the median beat of the recording, which no label is needed for.
+    statistics : {"record", "past"}
+        What the patient's own amplitude, median beat, RR intervals and P waves are taken from: ``record`` is the whole
+        recording, as a Holter analysis has it; ``past`` is the recording up to the beat, as in live use. Either way a
+        beat waits for the next one, which ends its RR interval.
     """
 
     window: Literal["fixed", "kachuee"]
@@ -63,6 +67,12 @@ class BeatFormat:
     baseline_s: tuple[float, ...]
     amplitude: Literal["record", "none"]
     template: bool
+    statistics: Literal["record", "past"]
+
+    @property
+    def past_only(self) -> bool:
+        """Whether nothing that follows the next beat may be looked at."""
+        return self.statistics == "past"
 
     @property
     def samples_before(self) -> int:
@@ -114,15 +124,17 @@ def cut_beats(recording: Recording, fmt: BeatFormat) -> tuple[NDArray[np.float32
     """
     if len(recording.samples) < 2:
         raise RecordError(f"record {recording.record}: RR intervals need 2 beats, it has {len(recording.samples)}")
-    rhythm = rr_intervals(recording.samples, recording.fs)
+    rhythm = rr_intervals(recording.samples, recording.fs, fmt.past_only)
     missing = ~np.isfinite(recording.signal)
     signal = resample(fill(recording.signal), recording.fs, fmt.rate_hz)
     fiducials = np.rint(recording.samples * (fmt.rate_hz / recording.fs)).astype(np.int64).clip(0, len(signal) - 1)
-    steady, peaks = steady_signal(signal, fiducials, fmt)
+    steady = remove_baseline(signal, fmt.rate_hz, fmt.baseline_s)
+    peaks = refine_fiducials(steady, fiducials, round(fmt.refine_s * fmt.rate_hz))
+    amplitudes = r_amplitudes(steady[peaks], fmt)
     if fmt.window == "kachuee":
         signals, spans = kachuee_windows(signal, fiducials)
     else:
-        signals, spans = fixed_windows(steady, peaks, fmt)
+        signals, spans = fixed_windows(steady, peaks, amplitudes, fmt)
     table = pd.DataFrame(
         {
             "record": recording.record,
@@ -140,7 +152,8 @@ def cut_beats(recording: Recording, fmt: BeatFormat) -> tuple[NDArray[np.float32
             "flat": np.ptp(signals[:, :, 0], axis=1) < FLAT_MV,
         }
     )
-    return signals, pd.concat([table, rhythm, p_waves(steady, peaks, fmt.rate_hz), flags], axis=1)
+    atrial = p_waves(steady, peaks, amplitudes, fmt.rate_hz, fmt.past_only)
+    return signals, pd.concat([table, rhythm, atrial, flags], axis=1)
 
 
 def fill(signal: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -187,41 +200,41 @@ def refine_fiducials(signal: NDArray[np.float64], fiducials: NDArray[np.int64], 
     return (fiducials - reach + deflections.argmax(axis=1)).clip(0, len(signal) - 1)
 
 
-def steady_signal(
-    signal: NDArray[np.float64], fiducials: NDArray[np.int64], fmt: BeatFormat
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Free a signal of its baseline and of the patient's amplitude, and move the fiducials to the R peaks.
+def r_amplitudes(peaks: NDArray[np.float64], fmt: BeatFormat) -> NDArray[np.float64]:
+    """Give what each beat is divided by, mV: the median R amplitude of the recording, or of its part up to the beat.
 
     Parameters
     ----------
-    signal : ndarray, shape (samples,)
-        At ``fmt.rate_hz``, mV.
-    fiducials : ndarray of int, shape (beats,)
+    peaks : ndarray, shape (beats,)
+        The signal at the fiducials, mV.
+    fmt : BeatFormat
 
     Returns
     -------
-    signal : ndarray, shape (samples,)
-        In ``fmt.unit`` of a fixed window.
-    fiducials : ndarray of int, shape (beats,)
+    ndarray, shape (beats,)
+        1 where the amplitude is to be kept, and where there is none to speak of.
     """
-    signal = remove_baseline(signal, fmt.rate_hz, fmt.baseline_s)
-    fiducials = refine_fiducials(signal, fiducials, round(fmt.refine_s * fmt.rate_hz))
-    if fmt.amplitude == "record":
-        amplitude = np.median(np.abs(signal[fiducials]))
-        signal = signal / (amplitude if amplitude > FLAT_MV else 1.0)
-    return signal, fiducials
+    if fmt.amplitude == "none":
+        return np.ones(len(peaks))
+    heights = pd.Series(np.abs(peaks))
+    medians = heights.expanding().median().to_numpy() if fmt.past_only else np.full(len(peaks), heights.median())
+    return np.where(medians > FLAT_MV, medians, 1.0)
 
 
 def fixed_windows(
-    signal: NDArray[np.float64], fiducials: NDArray[np.int64], fmt: BeatFormat
+    signal: NDArray[np.float64], fiducials: NDArray[np.int64], amplitudes: NDArray[np.float64], fmt: BeatFormat
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Cut windows of a fixed physical span around the fiducials.
 
     Parameters
     ----------
     signal : ndarray, shape (samples,)
+        Free of its baseline, mV.
     fiducials : ndarray of int, shape (beats,)
-        From :func:`steady_signal`.
+        R peaks.
+    amplitudes : ndarray, shape (beats,)
+        From :func:`r_amplitudes`.
+    fmt : BeatFormat
 
     Returns
     -------
@@ -231,8 +244,11 @@ def fixed_windows(
     """
     starts = fiducials - fmt.samples_before
     length = fmt.shape[0]
-    windows = signal[(starts[:, None] + np.arange(length)).clip(0, len(signal) - 1)]
-    channels = [windows, windows - np.median(windows, axis=0)] if fmt.template else [windows]
+    windows = signal[(starts[:, None] + np.arange(length)).clip(0, len(signal) - 1)] / amplitudes[:, None]
+    channels = [windows]
+    if fmt.template:
+        usual = pd.DataFrame(windows).expanding().median().to_numpy() if fmt.past_only else np.median(windows, axis=0)
+        channels.append(windows - usual)
     return np.stack(channels, axis=-1).astype(np.float32), np.stack([starts, starts + length], axis=1)
 
 

@@ -13,12 +13,12 @@ LOCAL_BEATS = 10
 """Intervals in the local mean (de Chazal et al. 2004 use ten beats)."""
 
 
-def rr_intervals(samples: NDArray[np.int64], fs: float) -> pd.DataFrame:
+def rr_intervals(samples: NDArray[np.int64], fs: float, past_only: bool = False) -> pd.DataFrame:
     """Compute the RR intervals around every beat and the features derived from them.
 
     All beats of the recording must be there, whatever is done with them later: leaving one out would merge two
-    intervals. The first beat has no interval before it and the last none after it; the mean interval stands in and
-    ``rr_imputed`` says so.
+    intervals. The first beat has no interval before it and the last none after it; the mean interval stands in (with
+    ``past_only`` the first interval for the former) and ``rr_imputed`` says so.
 
     Parameters
     ----------
@@ -26,12 +26,14 @@ def rr_intervals(samples: NDArray[np.int64], fs: float) -> pd.DataFrame:
         Fiducials in time order.
     fs : float
         Sampling rate, Hz.
+    past_only : bool
+        Whether the mean interval is that of the beats up to each one rather than of the recording.
 
     Returns
     -------
     DataFrame, one row a beat
         In seconds: ``rr_pre_s`` and ``rr_post_s``, the intervals to the beat before and after; ``rr_local_s``, mean of
-        the last ten ``rr_pre_s``, this one included; ``rr_mean_s``, mean of the recording. ``rr_imputed``.
+        the last ten ``rr_pre_s``, this one included; ``rr_mean_s``, the mean interval. ``rr_imputed``.
         And ``RR_FEATURES``: natural logarithms of the ratios that their names say.
 
     Raises
@@ -47,9 +49,12 @@ def rr_intervals(samples: NDArray[np.int64], fs: float) -> pd.DataFrame:
     if len(samples) < 2:
         raise ValueError(f"RR intervals need at least 2 beats, got {len(samples)}")
     intervals = np.diff(samples) / fs
-    mean = float(intervals.mean())
-    pre = np.concatenate([[mean], intervals])
-    post = np.concatenate([intervals, [mean]])
+    mean = np.full(len(samples), intervals.mean())
+    if past_only:
+        mean[1:] = np.cumsum(intervals) / np.arange(1, len(samples))
+        mean[0] = intervals[0]
+    pre = np.concatenate([mean[:1], intervals])
+    post = np.concatenate([intervals, mean[-1:]])
     local = pd.Series(pre).rolling(LOCAL_BEATS, min_periods=1).mean().to_numpy()
     imputed = np.zeros(len(samples), dtype=bool)
     imputed[[0, -1]] = True

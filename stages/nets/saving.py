@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stages.nets.adapting import adapt_prevalence
+from stages.nets.adapting import Adaptation, Adapter
 from stages.nets.fitting import predict
 
 ABOUT = "about.json"
@@ -47,13 +47,11 @@ class Classifier:
     ) -> NDArray[np.float32]:
         """Give the probabilities of the classes, shape (beats, classes).
 
-        ``records`` names the recording of each beat; all beats of a recording should be there, for where the model
-        says so (``prior_beats``) the share of S beats is adapted to it.
+        ``records`` names the recording of each beat; all beats of a recording should be there, in time order, for
+        the probabilities are adapted to it as the model says (``adaptation``).
         """
-        probabilities = predict(self.model, signals, rhythm)
-        if self.about["prior_beats"] is None:
-            return probabilities
-        return adapt_prevalence(probabilities, records, self.about["prevalence_of_s"], self.about["prior_beats"])
+        adapt = Adapter(Adaptation(**self.about["adaptation"]), signals, records)
+        return adapt(predict(self.model, signals, rhythm))
 
 
 def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> None:

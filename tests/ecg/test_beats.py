@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.ecg.beats import (
+    FEATURES,
     KACHUEE_HZ,
     KACHUEE_SAMPLES,
     cut_beats,
@@ -75,6 +76,21 @@ def test_template_channel_is_the_beat_less_the_median_beat(beat_format):
     signals, _ = cut_beats(recording, beat_format)
     np.testing.assert_allclose(signals[[0, 1, 3, 4], :, 1], 0, atol=1e-6)
     assert signals[2, :, 1].max() > 0.3
+
+
+def test_statistics_of_the_past_do_not_change_with_what_follows(beat_format):
+    rng = np.random.default_rng(0)
+    samples = np.cumsum(rng.integers(250, 450, 30))
+    whole = spikes(samples.tolist(), length=12000)
+    whole.signal[:] += rng.normal(0, 0.02, len(whole.signal))
+    whole.signal[samples[20] - 200 :] *= 3
+    part = Recording("x1", "MLII", FS, whole.signal[: samples[20] - 200], samples[:20], whole.symbols[:20])
+    for statistics, same in (("past", True), ("record", False)):
+        fmt = replace(beat_format, statistics=statistics)
+        (long, long_table), (short, short_table) = (cut_beats(recording, fmt) for recording in (whole, part))
+        assert np.allclose(long[:19], short[:19], atol=1e-6) == same
+        columns = list(FEATURES)
+        assert np.allclose(long_table[columns][:19], short_table[columns][:19], atol=1e-6) == same
 
 
 def test_baseline_wander_is_removed():
@@ -156,11 +172,15 @@ def test_kachuee_format_through_the_one_path(beat_format):
     assert len(table) == 3
 
 
-@given(st.lists(st.integers(0, 2999), min_size=2, max_size=40, unique=True), st.sampled_from(["fixed", "kachuee"]))
-def test_any_beats_give_finite_windows_one_each(samples, window):
+@given(
+    st.lists(st.integers(0, 2999), min_size=2, max_size=40, unique=True),
+    st.sampled_from(["fixed", "kachuee"]),
+    st.sampled_from(["record", "past"]),
+)
+def test_any_beats_give_finite_windows_one_each(samples, window, statistics):
     from stages.ecg.beats import BeatFormat
 
-    fmt = BeatFormat(window, ("MLII",), 250, 0.2, 0.3, 0.05, (0.2, 0.6), "record", True)
+    fmt = BeatFormat(window, ("MLII",), 250, 0.2, 0.3, 0.05, (0.2, 0.6), "record", True, statistics)
     signals, table = cut_beats(spikes(sorted(samples)), fmt)
     assert len(signals) == len(table) == len(samples)
     assert np.isfinite(signals).all()

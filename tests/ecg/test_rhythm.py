@@ -22,6 +22,12 @@ def test_the_ends_take_the_mean_interval_and_say_so():
     assert rr["rr_imputed"].tolist() == [True, False, False, True]
 
 
+def test_the_mean_of_the_past_grows_with_it():
+    rr = rr_intervals(np.array([0, 100, 300, 600]), fs=100, past_only=True)
+    assert rr["rr_mean_s"].tolist() == [1.0, 1.0, 1.5, 2.0]
+    assert rr["rr_pre_s"].tolist() == [1.0, 1.0, 2.0, 3.0]
+
+
 def test_local_mean_looks_back_ten_intervals():
     samples = np.concatenate([[0], np.cumsum([100] * 20 + [200])])
     rr = rr_intervals(samples, fs=100)

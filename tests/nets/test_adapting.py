@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from stages.nets.adapting import adapt_prevalence
+from stages.nets.adapting import (
+    Adaptation,
+    Adapter,
+    adapt_prevalence,
+    fit_temperature,
+    nearest_beats,
+    scale_confidence,
+    share_among_alike,
+)
 
 PREVALENCE = 0.02
 
@@ -59,3 +67,91 @@ def test_a_strong_prior_changes_nothing():
 def test_certain_beats_and_beats_of_no_doubt_stay():
     given = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0]], dtype=float)
     np.testing.assert_array_equal(adapt_prevalence(given, np.zeros(3), PREVALENCE, 10), given)
+
+
+def test_of_the_past_only_earlier_beats_count():
+    truth, many = calibrated(0.7, 1500)
+    first = adapt_prevalence(many[:500], np.zeros(500), PREVALENCE, 100, past_only=True)
+    whole = adapt_prevalence(many, np.zeros(1500), PREVALENCE, 100, past_only=True)
+    np.testing.assert_array_equal(whole[:500], first)
+    np.testing.assert_allclose(whole[0], many[0])
+    right = [np.mean((p[500:, 1] > p[500:, 0]) == truth[500:]) for p in (many, whole)]
+    assert right[1] > right[0] + 0.05
+
+
+def shapes(kinds, seed=0):
+    """Noisy windows, one wave form a kind, of any amplitude."""
+    rng = np.random.default_rng(seed)
+    waves = np.random.default_rng(9).normal(size=(max(kinds) + 1, 60))
+    signals = waves[kinds] * rng.uniform(0.5, 2, (len(kinds), 1)) + rng.normal(0, 0.2, (len(kinds), 60))
+    return signals[:, :, None].astype("f4")
+
+
+def test_the_nearest_are_those_of_the_same_shape_and_recording():
+    kinds = np.random.default_rng(1).integers(0, 3, 300)
+    records = np.repeat(["a", "b"], 150)
+    nearest = nearest_beats(shapes(kinds), records, 15)
+    assert nearest.shape == (300, 15)
+    assert (kinds[nearest] == kinds[:, None]).all()
+    assert (records[nearest] == records[:, None]).all()
+    assert (nearest != np.arange(300)[:, None]).all()
+    assert all(len(set(row)) == 15 for row in nearest)
+
+
+def test_the_nearest_of_the_past_lie_before():
+    nearest = nearest_beats(shapes(np.zeros(50, dtype=int)), np.zeros(50), 5, past_only=True)
+    assert (nearest[0] == 0).all()
+    assert sorted(nearest[3]) == [0, 1, 2, 3, 3]
+    assert (nearest[5:] < np.arange(5, 50)[:, None]).all()
+
+
+def test_many_beats_are_searched_in_parts_with_the_same_result(monkeypatch):
+    signals = shapes(np.random.default_rng(2).integers(0, 4, 100))
+    whole = nearest_beats(signals, np.zeros(100), 7)
+    monkeypatch.setattr("stages.nets.adapting.ROWS_AT_ONCE", 33)
+    np.testing.assert_array_equal(np.sort(nearest_beats(signals, np.zeros(100), 7)), np.sort(whole))
+
+
+def test_a_recording_of_one_beat_and_flat_beats_have_themselves_and_each_other():
+    assert nearest_beats(shapes([0]), ["x"], 3).tolist() == [[0, 0, 0]]
+    assert sorted(nearest_beats(np.zeros((3, 60, 1), "f4"), ["x"] * 3, 2)[1]) == [0, 2]
+
+
+def test_beats_alike_outvote_a_mistake_about_shape():
+    given = np.tile([0.05, 0.0, 0.9, 0.05, 0.0], (16, 1))
+    given[3] = [0.6, 0.0, 0.4, 0.0, 0.0]
+    alike = np.array([[row for row in range(16) if row != beat] for beat in range(16)])
+    shared = share_among_alike(given, alike)
+    assert shared[3].argmax() == 2
+    np.testing.assert_allclose(shared[3], (given[3] + given[0]) / 2)
+    np.testing.assert_allclose(shared.sum(axis=1), 1)
+
+
+def test_beats_alike_do_not_say_whether_a_beat_is_n_or_s():
+    given = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0], [0.5, 0.0, 0.5, 0, 0]])
+    shared = share_among_alike(given, np.array([[1, 2], [0, 2], [0, 1]]))
+    np.testing.assert_allclose(shared[:, 1] / shared[:, :2].sum(axis=1), [0.1, 0.9, 0.0])
+    assert shared[0, 2] == pytest.approx(0.125)
+
+
+def test_the_temperature_undoes_confidence_that_is_not_earned():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.0, (20000, 5))
+    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (rng.random((20000, 1)) > honest.cumsum(axis=1)).sum(axis=1).clip(0, 4)
+    boastful = scale_confidence(honest, 1 / 2)
+    assert fit_temperature(boastful, labels) == pytest.approx(2, rel=0.05)
+    np.testing.assert_allclose(scale_confidence(boastful, 2), honest, rtol=1e-6)
+    np.testing.assert_array_equal(boastful.argmax(axis=1), honest.argmax(axis=1))
+
+
+def test_an_adapter_does_each_step_that_is_asked_for():
+    kinds = np.random.default_rng(1).integers(0, 2, 400)
+    signals, records = shapes(kinds), np.zeros(400)
+    _, given = calibrated(0.5, 400)
+    plain = Adaptation(alike_beats=None, prior_beats=None, prevalence_of_s=PREVALENCE, past_only=False)
+    np.testing.assert_allclose(Adapter(plain, signals, records)(given), given, rtol=1e-6)
+    every = Adaptation(alike_beats=15, prior_beats=100, prevalence_of_s=PREVALENCE, past_only=False, temperature=2.0)
+    expected = share_among_alike(given, nearest_beats(signals, records, 15))
+    expected = scale_confidence(adapt_prevalence(expected, records, PREVALENCE, 100), 2.0)
+    np.testing.assert_allclose(Adapter(every, signals, records)(given), expected, rtol=1e-6)

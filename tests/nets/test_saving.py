@@ -12,7 +12,13 @@ ABOUT = {
     "classes": list("NSVFQ"),
     "protocol": "inter_patient",
     "trained_on": {"fmt": {"fs_hz": 360}},
-    "prior_beats": None,
+    "adaptation": {
+        "alike_beats": None,
+        "prior_beats": None,
+        "prevalence_of_s": 0.02,
+        "past_only": False,
+        "temperature": 1.0,
+    },
 }
 
 
@@ -95,7 +101,7 @@ def test_code_in_a_file_is_refused(tmp_path):
 
 def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
     signals, rhythm = np.zeros((9, 198, 2), "f4"), np.zeros((9, 4), "f4")
-    about = {**ABOUT, "prior_beats": 1.0, "prevalence_of_s": 0.02}
+    about = {**ABOUT, "adaptation": {**ABOUT["adaptation"], "prior_beats": 1.0}}
     save_classifier(tmp_path / "m.keras", networks()["cnn"], about)
     adapted = load_classifier(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 9)
     given = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
