@@ -202,6 +202,23 @@ class Evaluate(Section):
     seed: Seed
 
 
+class Idea(Section):
+    idea: Annotated[str, Field(min_length=1)]
+    verdict: Literal["kept", "dropped"]
+    models: Annotated[tuple[Literal["cnn", "rnn"], ...], Field(min_length=1, strict=False)] = ("cnn", "rnn")
+    changes: Annotated[dict[str, Any], Field(min_length=1)]
+
+    @property
+    def label(self) -> str:
+        """What is different from the design of params.yaml."""
+        return f"{'without' if self.verdict == 'kept' else 'with'} {self.idea}"
+
+
+class Ablation(Section):
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+    ideas: tuple[Idea, ...] = Field(strict=False)
+
+
 class Tracking(Section):
     mode: Literal["auto", "online", "offline", "disabled"]
     project: Annotated[str, Field(min_length=1, max_length=128)]
@@ -215,6 +232,7 @@ class Params(Section):
     train: Train
     sweep: Sweep
     evaluate: Evaluate
+    ablation: Ablation
     tracking: Tracking
 
     @model_validator(mode="after")

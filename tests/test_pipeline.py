@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -163,6 +164,27 @@ def test_comparing_commits(rebuilt):
     assert page.count('"facet": {"field": "class"') >= 9  # ROC and PR of four models, and the mean beats
     assert page.count('"facet": {"field": "fold"') >= 4
     assert "accuracy" in dvc(rebuilt, "exp", "show", "--csv")
+
+
+@pytest.mark.slow
+def test_ideas_are_tried_as_experiments_beside_the_working_tree(rebuilt):
+    kept = (rebuilt / "params.yaml").read_text()
+    params = yaml.safe_load(kept)
+    idea = {"idea": "fewer epochs", "verdict": "dropped", "models": ["cnn"], "changes": {"train.cnn.epochs": 1}}
+    params["ablation"] = {"seeds": [1], "ideas": [idea]}
+    (rebuilt / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    command = [sys.executable, "-m", "stages.ablate", "--model", "cnn"]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=rebuilt, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    experiments = dvc(rebuilt, "exp", "list", "--name-only").split()
+    (rebuilt / "params.yaml").write_text(kept)
+    table = pd.read_csv(rebuilt / "metrics" / "ablation.csv")
+    assert table["idea"].tolist() == ["as committed", "with fewer epochs"]
+    assert table["seeds"].tolist() == [1, 1]
+    assert len(experiments) == 2
+    assert (rebuilt / "metrics" / "ablation.png").is_file()
+    assert "up to date" in dvc(rebuilt, "status")
 
 
 @pytest.mark.slow

@@ -111,6 +111,32 @@ def parallel_coordinates_figure(
     return figure
 
 
+def ablation_figure(table: pd.DataFrame, title: str) -> Figure:
+    """Mean score of each changed idea, with its standard deviation over seeds, a panel a network.
+
+    ``table`` has the columns ``model``, ``idea``, ``macro_f1_nsvf`` and ``macro_f1_nsvf_sd``; the first row of a
+    network is the design that the others differ from.
+    """
+    panels = list(table.groupby("model", sort=False))
+    most = max(len(rows) for _, rows in panels)
+    figure, all_axes = titled_axes(title, (5.6 * len(panels), 1.4 + 0.3 * most), columns=len(panels), grid="x")
+    for axes, (model, rows) in zip(all_axes, panels, strict=True):
+        heights = range(len(rows), 0, -1)
+        committed = rows["macro_f1_nsvf"].iloc[0]
+        axes.axvline(committed, color="0.4", linewidth=1, linestyle="--")
+        axes.errorbar(
+            rows["macro_f1_nsvf"],
+            heights,
+            xerr=rows["macro_f1_nsvf_sd"],
+            fmt="o",
+            color=GROUP_COLOURS[0],
+            capsize=3,
+        )
+        axes.set_yticks(heights, rows["idea"])
+        axes.set(title=str(model).upper(), xlabel="macro F1 (N S V F), mean and sd over seeds", ylim=(0.4, most + 0.6))
+    return figure
+
+
 def importance_figure(importances: dict[str, float], title: str) -> Figure:
     """Share of the variance of the score that each hyperparameter explains, the largest on top."""
     figure, (axes,) = titled_axes(title, (7.0, 1.6 + 0.3 * len(importances)), grid="x")

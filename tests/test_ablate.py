@@ -1,0 +1,99 @@
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from stages import ablate
+from stages.params import Ablation, Idea
+from stages.scores.learning_figures import ablation_figure
+
+IDEAS = (
+    Idea(idea="the median beat", verdict="kept", changes={"extract.template": False, "train.x.prior_beats": None}),
+    Idea(idea="SMOTE", verdict="dropped", models=("cnn",), changes={"balance.method": "smote"}),
+)
+SETTINGS = Ablation(seeds=(1, 2), ideas=IDEAS)
+
+
+def test_each_network_is_planned_as_committed_first_then_with_what_is_meant_for_it():
+    runs = list(ablate.planned(SETTINGS))
+    assert [(run.model, run.label, run.seed) for run in runs] == [
+        ("cnn", "as committed", 1),
+        ("cnn", "as committed", 2),
+        ("cnn", "without the median beat", 1),
+        ("cnn", "without the median beat", 2),
+        ("cnn", "with SMOTE", 1),
+        ("cnn", "with SMOTE", 2),
+        ("rnn", "as committed", 1),
+        ("rnn", "as committed", 2),
+        ("rnn", "without the median beat", 1),
+        ("rnn", "without the median beat", 2),
+    ]
+    assert runs[2].overrides == ("extract.template=false", "train.x.prior_beats=null")
+    assert runs[3].settings == (*runs[2].overrides, "train.seed=2", "tracking.mode=disabled")
+
+
+@pytest.mark.parametrize("value", [None, True, 0.5, 3, "smote", [], [0.2, 0.6]])
+def test_values_are_written_as_they_are_read(value):
+    assert yaml.safe_load(ablate.written(value)) == value
+    assert "\n" not in ablate.written(value)
+
+
+def test_an_experiment_has_a_name_of_its_own_for_each_version_of_the_parameters():
+    runs = list(ablate.planned(SETTINGS))
+    names = [run.name(params) for run in runs for params in (b"a: 1", b"a: 2")]
+    assert len(set(names)) == 2 * len(runs)
+    assert names[0].startswith("cnn-as-committed-1-")
+    assert all(name.replace("-", "").isalnum() for name in names)
+
+
+def scored():
+    runs = [{**ablate.described(run), **dict.fromkeys(ablate.SCORES, 0.5)} for run in ablate.planned(SETTINGS)]
+    table = pd.DataFrame(runs)
+    table.loc[table["idea"] == "with SMOTE", "macro_f1_nsvf"] = [0.4, 0.5]
+    return table
+
+
+def test_the_table_has_mean_deviation_and_change_of_each_idea():
+    table = ablate.summarise(scored())
+    assert table["idea"].tolist() == [
+        "as committed",
+        "without the median beat",
+        "with SMOTE",
+        "as committed",
+        "without the median beat",
+    ]
+    smote = table.iloc[2]
+    assert smote["macro_f1_nsvf"] == pytest.approx(0.45)
+    assert smote["macro_f1_nsvf_sd"] == pytest.approx(0.0707107)
+    assert smote["macro_f1_nsvf_change"] == pytest.approx(-0.05)
+    assert table["seeds"].tolist() == [2] * 5
+    assert table.loc[0, "changes"] == ""
+
+
+def test_the_figure_has_a_panel_a_network_and_a_row_an_idea():
+    panels = ablation_figure(ablate.summarise(scored()), "title").axes
+    assert [axes.get_title() for axes in panels] == ["CNN", "RNN"]
+    assert [label.get_text() for label in panels[1].get_yticklabels()] == ["as committed", "without the median beat"]
+
+
+def test_a_failing_experiment_is_told(monkeypatch, tmp_path):
+    (tmp_path / "params.yaml").write_text("a: 1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ablate.AblationError, match=r"cnn-as-committed-1-\w+ failed"):
+        ablate.experiment("cnn-as-committed-1-abcdef", next(ablate.planned(SETTINGS)))
+
+
+def test_a_finished_experiment_is_not_run_again(monkeypatch, tmp_path):
+    (tmp_path / "params.yaml").write_text("a: 1")
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def read(path, rev):
+        asked.append((path, rev))
+        return json.dumps({"cross_validation": dict.fromkeys(ablate.SCORES, 0.25)})
+
+    monkeypatch.setattr(ablate.dvc.api, "read", read)
+    monkeypatch.setattr(ablate, "experiment", lambda *_: pytest.fail("was run"))
+    assert ablate.scores_of(next(ablate.planned(SETTINGS)))["f1_V"] == 0.25
+    assert asked[0][0] == "metrics/inter_patient/cnn/training.json"
