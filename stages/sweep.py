@@ -50,7 +50,8 @@ from stages.tracking import (
 
 PROTOCOL = "inter_patient"
 UNSCALED = {"center": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES)}
-CODE = ("sweep.py", "learning.py", "nets/*.py", "search/*.py")
+NETS = ("adapting", "building", "fitting", "lockstep")
+CODE = ("sweep.py", "learning.py", *(f"nets/{name}.py" for name in NETS), "search/*.py")
 """What a trial is made by: a search goes on only with the very code that began it."""
 
 POLL_S = 10.0

@@ -101,6 +101,22 @@ def imported(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def imported_files(path):
+    return {file for file in (Path(f"{module.replace('.', '/')}.py") for module in imported(path)) if file.is_file()}
+
+
+@pytest.mark.parametrize("name", DAG)
+def test_a_stage_depends_on_what_it_computes_with(name):
+    deps = {Path(dep) for dep in entries(name, "deps")}
+    waiting, seen = [Path(f"stages/{name}.py")], set()
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        waiting.extend(imported_files(path) - seen - {Path("stages/params.py")})
+    of_nouns = {path for path in seen if path.parts[1] in ("nets", "scores", "search", "report")}
+    assert not {path for path in of_nouns if not deps & {path, *path.parents}}
+
+
 @pytest.mark.parametrize("path", modules(), ids=str)
 def test_imports_point_one_way(path):
     nouns = {"ecg", "nets", "scores", "search", "report"}

@@ -48,10 +48,17 @@ class Classifier:
         """Give the probabilities of the classes, shape (beats, classes).
 
         ``records`` names the recording of each beat; all beats of a recording should be there, in time order, for
-        the probabilities are adapted to it as the model says (``adaptation``).
+        the probabilities are adapted to it as the model says (``adaptation``). One recording is judged at a time, so
+        that it gets the same bits whatever others are there.
         """
-        adapt = Adapter(Adaptation(**self.about["adaptation"]), signals, records)
-        return adapt(predict(self.model, signals, rhythm))
+        adaptation, records = Adaptation(**self.about["adaptation"]), np.asarray(records)
+        probabilities = np.empty((len(signals), len(self.about["classes"])), dtype=np.float32)
+        for record in np.unique(records):
+            rows = records == record
+            beats = np.asarray(signals[rows])
+            adapt = Adapter(adaptation, beats, records[rows])
+            probabilities[rows] = adapt(predict(self.model, beats, rhythm[rows]))
+        return probabilities
 
 
 def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> None:

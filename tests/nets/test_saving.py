@@ -107,3 +107,18 @@ def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
     given = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
     assert adapted[0, 1] > 1.5 * given[0, 1]  # an untrained network finds S beats everywhere
     np.testing.assert_allclose(adapted[:, 2:], given[:, 2:], rtol=1e-5)
+
+
+def test_a_recording_gets_the_same_bits_whatever_others_are_there(tmp_path):
+    rng = np.random.default_rng(0)
+    signals, rhythm = rng.normal(size=(90, 198, 2)).astype("f4"), rng.normal(size=(90, 4)).astype("f4")
+    records = np.array(["b"] * 50 + ["a"] * 40)
+    adaptation = {**ABOUT["adaptation"], "alike_beats": 5, "prior_beats": 100.0, "temperature": 1.3}
+    save_classifier(tmp_path / "m.keras", networks()["cnn"], {**ABOUT, "adaptation": adaptation})
+    classifier = load_classifier(tmp_path / "m.keras")
+    together = classifier.predict(signals, rhythm, records)
+    for record in "ab":
+        rows = records == record
+        alone = classifier.predict(signals[rows], rhythm[rows], records[rows])
+        np.testing.assert_array_equal(together[rows], alone)
+    np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-5)
