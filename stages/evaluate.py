@@ -23,7 +23,8 @@ from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, beat_format, read_beats
 from stages.ecg.recordings import RecordError, read_recording
-from stages.nets.saving import Classifier, ModelFileError, load_classifier
+from stages.nets.classifying import Classifier, ModelFileError
+from stages.nets.saving import load_classifier
 from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.scores import curves, figures, plain
 from stages.scores.style import save_png

@@ -151,11 +151,12 @@ def augmentation(strength: dict[str, float], rate_hz: float) -> Augment:
     )
 
 
-def build(training: Training, scaler: Scaler, chosen: Fit, shape_tells_s: bool) -> keras.Model:
+def build(training: Training, scaler: Scaler, chosen: Fit, ensemble: Ensemble) -> keras.Model:
     """Build the network that hyperparameters describe, with the scaler of the rhythm features inside."""
     inputs = Inputs(training.about.fmt.shape, scaler["center"], scaler["scale"])
     builders: dict[type[Fit], Callable[..., keras.Model]] = {Cnn: build_cnn, Rnn: build_rnn}
-    return builders[type(chosen)](inputs, **chosen.model_dump(exclude=FIT_KEYS), shape_tells_s=shape_tells_s)
+    network = chosen.model_dump(exclude=FIT_KEYS) | {"dropout_rate": chosen.dropout_rate * ensemble.dropout}
+    return builders[type(chosen)](inputs, **network, shape_tells_s=ensemble.shape_tells_s)
 
 
 def settings_of(train: Train, chosen: Fit, longer: float, number: int) -> Settings:

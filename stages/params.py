@@ -142,6 +142,7 @@ NETWORKS: dict[str, type[Fit]] = {"cnn": Cnn, "rnn": Rnn}
 class Ensemble(Section):
     members: Annotated[int, Field(ge=1, le=20)]
     longer: Annotated[float, Field(gt=0, le=20)]
+    dropout: Annotated[float, Field(ge=0, le=1)]
     shape_tells_s: bool
     alike_beats: Annotated[int, Field(ge=1, le=1000)] | None
     prior_beats: Annotated[float, Field(ge=1, le=1e9)] | None
@@ -202,6 +203,11 @@ class Evaluate(Section):
     seed: Seed
 
 
+class Export(Section):
+    calibration_beats: Annotated[int, Field(ge=50, le=100_000)]
+    seed: Seed
+
+
 class Idea(Section):
     idea: Annotated[str, Field(min_length=1)]
     verdict: Literal["kept", "dropped"]
@@ -232,6 +238,7 @@ class Params(Section):
     train: Train
     sweep: Sweep
     evaluate: Evaluate
+    export: Export
     ablation: Ablation
     tracking: Tracking
 

@@ -160,7 +160,7 @@ class CrossValidation:
         longer = self.ensemble.longer * self.sweep.fraction_of_epochs
         begun = time.perf_counter()
         make_deterministic(self.train.seed)
-        network = build(self.training, UNSCALED, chosen, self.ensemble.shape_tells_s)
+        network = build(self.training, UNSCALED, chosen, self.ensemble)
         runners = [
             self.runner(member, settings_of(self.train, chosen, longer, number))
             for number, member in enumerate(self.training.members)

@@ -99,7 +99,7 @@ def fit_ensemble(
     for number, member in enumerate(training.members[: ensemble.members]):
         settings = settings_of(params.train, chosen, ensemble.longer, number)
         make_deterministic(settings.seed)
-        network = build(training, member.scaler, chosen, ensemble.shape_tells_s)
+        network = build(training, member.scaler, chosen, ensemble)
         log.info(
             "%s, fold %s held out: %d weights, %d draws",
             title,

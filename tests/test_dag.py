@@ -9,7 +9,7 @@ import yaml
 from stages.params import MODELS, PROTOCOLS
 
 DAG = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-SCORING = {"evaluate", "compare"}
+SCORING = {"evaluate", "compare", "export"}
 
 
 def entries(stage, key):
@@ -70,7 +70,7 @@ def test_every_stage_depends_on_its_own_code_and_parameters():
 
 
 def test_the_matrix_is_protocols_by_models():
-    for name in ("train", "evaluate"):
+    for name in ("train", "evaluate", "export"):
         assert DAG[name]["matrix"] == {"protocol": list(PROTOCOLS), "model": list(MODELS)}
     assert DAG["balance"]["matrix"] == {"protocol": list(PROTOCOLS)}
     assert DAG["sweep"]["matrix"] == {"model": list(MODELS)}
@@ -82,7 +82,7 @@ def test_scores_and_figures_are_in_git_and_data_and_models_in_the_cache():
             for entry in stage.get(key, []):
                 assert next(iter(entry.values()))["cache"] is False, (name, entry)
         for out in stage.get("outs", []):
-            told = Path(next(iter(out)) if isinstance(out, dict) else out).suffix in (".html", ".md")
+            told = Path(next(iter(out)) if isinstance(out, dict) else out).suffix in (".html", ".md", ".onnx")
             assert told == isinstance(out, dict), (name, out)
             assert not told or next(iter(out.values()))["cache"] is False, (name, out)
 

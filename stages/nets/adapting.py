@@ -16,8 +16,9 @@ N, S = (aami.CLASSES.index(name) for name in "NS")
 TOLERANCE = 1e-8
 ITERATIONS = 1000
 
-OWN_SHARE = 0.5
-"""Of its own probabilities in those of a beat, the rest is the mean of the beats alike."""
+OWN_SHARE = 0.3
+"""Of its own probabilities in those of a beat, the rest is the mean of the beats alike. In cross-validation on DS1 the
+F1 of V rises up to about this share, with 7 to 61 beats alike and for both networks."""
 
 ROWS_AT_ONCE = 2048
 """Beats that are correlated with all others of their recording at a time, so that memory stays small."""
@@ -115,7 +116,7 @@ def nearest_beats(
 
 
 def share_among_alike(probabilities: NDArray[np.floating], alike: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Move what the shape of a beat says halfway to the mean of the beats alike.
+    """Move what the shape of a beat says towards the mean of the beats alike.
 
     Beats of one shape have one origin, and many of them are judged better than one. The N and S beats of a patient may
     have the same shape: their sum is shared, how it divides into N and S stays the beat's own.

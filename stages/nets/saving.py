@@ -6,15 +6,13 @@ protocol, versions) is a JSON entry in the archive, which Keras passes over. Equ
 
 import json
 import zipfile
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from stages.nets.adapting import Adaptation, Adapter
+from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.fitting import predict
 
 ABOUT = "about.json"
@@ -22,43 +20,6 @@ KERAS_METADATA = "metadata.json"
 SHARED = "shared_object_id"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date a ZIP archive can carry, given to every entry."""
-
-
-class ModelFileError(ValueError):
-    """A file is no classifier of this project; the message names it and what to do."""
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """A network ready for inference.
-
-    Attributes
-    ----------
-    model : keras.Model
-    about : dict
-        What was given to :func:`save_classifier`.
-    """
-
-    model: keras.Model
-    about: dict[str, Any]
-
-    def predict(
-        self, signals: NDArray[np.float32], rhythm: NDArray[np.float32], records: ArrayLike
-    ) -> NDArray[np.float32]:
-        """Give the probabilities of the classes, shape (beats, classes).
-
-        ``records`` names the recording of each beat; all beats of a recording should be there, in time order, for
-        the probabilities are adapted to it as the model says (``adaptation``). One recording is judged at a time, so
-        that it gets the same bits whatever others are there.
-        """
-        adaptation, records = Adaptation(**self.about["adaptation"]), np.asarray(records)
-        probabilities = np.empty((len(signals), len(self.about["classes"])), dtype=np.float32)
-        for record in np.unique(records):
-            rows = records == record
-            beats = np.asarray(signals[rows])
-            adapt = Adapter(adaptation, beats, records[rows])
-            probabilities[rows] = adapt(predict(self.model, beats, rhythm[rows]))
-        return probabilities
 
 
 def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> None:
@@ -92,7 +53,7 @@ def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> No
         packed.unlink(missing_ok=True)
 
 
-def load_classifier(path: Path) -> Classifier:
+def load_network(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Read a network and what was saved with it; no code of the file is run (Keras safe mode).
 
     Raises
@@ -107,7 +68,13 @@ def load_classifier(path: Path) -> Classifier:
             about = json.loads(archive.read(ABOUT))
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise ModelFileError(f"{path} is no classifier of this pipeline ({error}); train it again") from error
-    return Classifier(keras.saving.load_model(path, compile=False, safe_mode=True), about)
+    return keras.saving.load_model(path, compile=False, safe_mode=True), about
+
+
+def load_classifier(path: Path) -> Classifier:
+    """Make a classifier of what :func:`load_network` reads."""
+    network, about = load_network(path)
+    return Classifier(partial(predict, network), about)
 
 
 def _repeatable(name: str, content: bytes) -> bytes:

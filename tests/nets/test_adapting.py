@@ -123,7 +123,7 @@ def test_beats_alike_outvote_a_mistake_about_shape():
     alike = np.array([[row for row in range(16) if row != beat] for beat in range(16)])
     shared = share_among_alike(given, alike)
     assert shared[3].argmax() == 2
-    np.testing.assert_allclose(shared[3], (given[3] + given[0]) / 2)
+    np.testing.assert_allclose(shared[3], 0.3 * given[3] + 0.7 * given[0])
     np.testing.assert_allclose(shared.sum(axis=1), 1)
 
 
@@ -131,7 +131,7 @@ def test_beats_alike_do_not_say_whether_a_beat_is_n_or_s():
     given = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0], [0.5, 0.0, 0.5, 0, 0]])
     shared = share_among_alike(given, np.array([[1, 2], [0, 2], [0, 1]]))
     np.testing.assert_allclose(shared[:, 1] / shared[:, :2].sum(axis=1), [0.1, 0.9, 0.0])
-    assert shared[0, 2] == pytest.approx(0.125)
+    assert shared[0, 2] == pytest.approx(0.7 * 0.25)
 
 
 def test_the_temperature_undoes_confidence_that_is_not_earned():

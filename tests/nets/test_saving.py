@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from stages.nets.building import Inputs, average, build_cnn, build_rnn
-from stages.nets.saving import ModelFileError, load_classifier, save_classifier
+from stages.nets.classifying import ModelFileError
+from stages.nets.saving import load_classifier, save_classifier
 
 INPUTS = Inputs((198, 2), [0.0] * 4, [1.0] * 4)
 ABOUT = {

@@ -1,0 +1,124 @@
+"""A recording of any length, judged a stretch at a time: what predict and robustness share."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.ecg import aami
+from stages.ecg.beats import FEATURES, BeatFormat, cut_beats
+from stages.ecg.detection import detect_beats
+from stages.ecg.quality import Problem, find_problems, unreadable
+from stages.ecg.readers import Source
+from stages.ecg.recordings import Recording
+
+STRETCH_S = 1800.0
+"""The networks learned from half hours, and so long are the stretches that a patient's own statistics come from."""
+
+MARGIN_S = 10.0
+"""Read before and after each stretch, for filters, detector and RR intervals to settle; its beats are another's."""
+
+UNKNOWN = "Q"
+"""Symbol of a beat that nobody has classified (WFDB)."""
+
+Predict = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[np.str_]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Part of a recording that is done.
+
+    Attributes
+    ----------
+    start, stop : int
+        First sample, and sample after the last.
+    beats : DataFrame, one row a beat
+        ``sample``, ``time_s``, ``class`` (empty where it was not judged), ``p_<class>``, ``confidence`` (the highest of
+        them), ``rr_pre_s``, ``unreadable`` (why, or empty), ``edge``, ``invalid``.
+    problems : list of Problem
+        In samples of the recording.
+    """
+
+    start: int
+    stop: int
+    beats: pd.DataFrame
+    problems: list[Problem]
+
+
+def stretches(length: int, fs: float) -> list[tuple[int, int]]:
+    """Divide a recording into equal parts of about half an hour, so that one of up to 45 minutes is one part."""
+    count = max(1, round(length / (STRETCH_S * fs)))
+    edges = np.linspace(0, length, count + 1).round().astype(int).tolist()
+    return list(pairwise(edges))
+
+
+def judge(
+    source: Source,
+    predict: Predict,
+    fmt: BeatFormat,
+    annotated: NDArray[np.int64] | None = None,
+    gate: bool = True,
+) -> Iterator[Stretch]:
+    """Find and classify the beats of a recording.
+
+    Parameters
+    ----------
+    source : Source
+    predict : callable
+        Gives the probabilities of the classes from windows, rhythm features and the recording of each beat.
+    fmt : BeatFormat
+        How the network wants its beats.
+    annotated : ndarray of int64, shape (beats,), optional
+        Fiducials; else they are detected.
+    gate : bool
+        Whether beats in stretches of bad signal are left unjudged.
+
+    Yields
+    ------
+    Stretch
+        In time order.
+    """
+    margin = round(MARGIN_S * source.fs)
+    for start, stop in stretches(source.length, source.fs):
+        first, last = max(0, start - margin), min(source.length, stop + margin)
+        signal = source.read(first, last)
+        problems = find_problems(signal, source.fs) if gate else []
+        samples = detect_beats(signal, source.fs)
+        if annotated is not None:
+            samples = annotated[(annotated >= first) & (annotated < last)] - first
+        beats = _judged(source, signal, samples, problems, predict, fmt)
+        beats = beats[(beats["sample"] >= start - first) & (beats["sample"] < stop - first)]
+        beats = beats.assign(sample=beats["sample"] + first, time_s=(beats["sample"] + first) / source.fs)
+        moved = [Problem(one.start + first, one.stop + first, one.reason) for one in problems]
+        kept = [one for one in moved if one.start < stop and one.stop > start]
+        yield Stretch(start, stop, beats.reset_index(drop=True), kept)
+
+
+def _judged(
+    source: Source,
+    signal: NDArray[np.float64],
+    samples: NDArray[np.int64],
+    problems: list[Problem],
+    predict: Predict,
+    fmt: BeatFormat,
+) -> pd.DataFrame:
+    """Cut the beats of a stretch as the pipeline does, and judge those that can be read."""
+    columns = list(aami.PROBABILITY_COLUMNS)
+    if len(samples) < 2 or not np.isfinite(signal).any():
+        empty = pd.DataFrame({"sample": samples, "class": "", "rr_pre_s": np.nan, "unreadable": "alone"})
+        return empty.assign(edge=False, invalid=False, confidence=np.nan, **dict.fromkeys(columns, np.nan))
+    symbols = np.full(len(samples), UNKNOWN)
+    signals, table = cut_beats(Recording(source.record, source.lead, source.fs, signal, samples, symbols), fmt)
+    reasons = unreadable(problems, samples)
+    readable = reasons == ""
+    probabilities = np.full((len(table), len(columns)), np.nan, dtype=np.float32)
+    if readable.any():
+        rhythm = table[list(FEATURES)].to_numpy(dtype=np.float32)[readable]
+        probabilities[readable] = predict(signals[readable], rhythm, table["record"].to_numpy()[readable])
+    named = np.where(readable, np.array(aami.CLASSES)[np.nan_to_num(probabilities).argmax(axis=1)], "")
+    beats = pd.DataFrame({"sample": samples, "class": named, **dict(zip(columns, probabilities.T, strict=True))})
+    beats["confidence"] = probabilities.max(axis=1)
+    return beats.assign(rr_pre_s=table["rr_pre_s"], unreadable=reasons, edge=table["edge"], invalid=table["invalid"])

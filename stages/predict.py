@@ -1,0 +1,235 @@
+"""Classify the beats of a recording of your own.
+
+``python -m stages.predict INPUT`` reads WFDB, EDF, BDF, CSV, TSV, Parquet or NumPy, finds the beats, classifies them
+and writes a table, an annotation file and a summary. In Python: ``from stages.predict import classify``.
+
+Not a medical device: what it says is no diagnosis.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages import paths
+from stages.ecg import aami
+from stages.ecg.annotations import read_annotations, write_annotations
+from stages.ecg.beatset import beat_format
+from stages.ecg.burden import summarise
+from stages.ecg.quality import Problem
+from stages.ecg.readers import Source, open_source
+from stages.ecg.recordings import RecordError
+from stages.holter import Predict, judge
+from stages.nets.classifying import Classifier, ModelFileError, ensemble_of
+from stages.nets.runtimes import SUFFIXES, load
+
+Model = Literal["cnn", "rnn", "ensemble"]
+Protocol = Literal["inter_patient", "intra_patient"]
+Runtime = Literal["onnx", "litert", "keras"]
+
+MEMBERS = {"cnn": ("cnn",), "rnn": ("rnn",), "ensemble": ("cnn", "rnn")}
+ANNOTATORS = {"cnn": "cnn", "rnn": "rnn", "ensemble": "ens"}
+HOME = Path(__file__).resolve().parent.parent
+"""The top folder of the project, where the models are."""
+
+MOSTLY = 0.5
+NOT_JUDGED = "|"
+"""Symbol of something like a QRS complex that is none that can be judged (WFDB)."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A recording whose beats are classified.
+
+    Attributes
+    ----------
+    beats : DataFrame, one row a beat
+        See :class:`stages.holter.Stretch`.
+    summary : dict
+        See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was judged.
+    problems : list of Problem
+        Stretches in which no beat was judged.
+    """
+
+    beats: pd.DataFrame
+    summary: dict[str, Any]
+    problems: list[Problem]
+
+
+def classify(
+    path: Path | str,
+    model: Model = "ensemble",
+    protocol: Protocol = "inter_patient",
+    runtime: Runtime = "onnx",
+    lead: str | None = None,
+    fs: float | None = None,
+    units: str | None = None,
+    beats: str | None = None,
+    gate: bool = True,
+    progress: bool = False,
+) -> Classified:
+    """Find and classify the beats of a recording.
+
+    Parameters
+    ----------
+    path : Path or str
+        See :func:`stages.ecg.readers.open_source`, also for ``lead``, ``fs`` and ``units``.
+    model : {"cnn", "rnn", "ensemble"}
+        The ensemble averages the other two.
+    protocol : {"inter_patient", "intra_patient"}
+        The networks of the patient-mixed protocol know the patients of mitdb; for anyone else take the first.
+    runtime : {"onnx", "litert", "keras"}
+    beats : str, optional
+        Annotator, such as atr, whose beats are classified; else they are detected.
+    gate : bool
+        Whether beats in stretches of bad signal are left unjudged.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    Classified
+
+    Raises
+    ------
+    RecordError
+        If the recording cannot be used.
+    ModelFileError
+        If the model is missing.
+    """
+    path = Path(path)
+    classifiers = [load(HOME / paths.MODELS / protocol / f"{name}{SUFFIXES[runtime]}") for name in MEMBERS[model]]
+    with open_source(path, lead, fs, units) as source:
+        annotated = annotated_beats(path, beats) if beats is not None else None
+        table, problems = judged(source, classifiers, annotated, gate, progress)
+        summary = {
+            "record": source.record,
+            "lead": source.lead,
+            "sampling_rate_hz": source.fs,
+            "remarks": [*source.remarks, *remarks_on(table)],
+            "model": {"name": model, "protocol": classifiers[0].about["protocol_label"], "runtime": runtime},
+            "beats_from": beats or f"sleepecg {version('sleepecg')}",
+            **summarise(table, problems, source.fs, source.length),
+            "not_a_medical_device": "Research software; what it says is no diagnosis.",
+        }
+    return Classified(table, summary, problems)
+
+
+def judged(
+    source: Source,
+    classifiers: list[Classifier],
+    annotated: NDArray[np.int64] | None,
+    gate: bool,
+    progress: bool,
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """Judge all stretches of a recording, and join them."""
+    fmt = beat_format(classifiers[0].about["trained_on"]["fmt"])
+    predict: Predict = classifiers[0].predict if len(classifiers) == 1 else ensemble_of(classifiers)
+    tables, problems = [], []
+    with tqdm(total=round(source.duration_s), desc=source.record, unit="s", disable=None if progress else True) as bar:
+        for stretch in judge(source, predict, fmt, annotated, gate):
+            tables.append(stretch.beats)
+            problems += stretch.problems
+            bar.update(round((stretch.stop - stretch.start) / source.fs))
+    return pd.concat(tables, ignore_index=True), sorted(set(problems), key=lambda one: (one.start, one.stop))
+
+
+def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
+    """Read the fiducials of the beats that an annotator marked."""
+    record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
+    annotations = read_annotations(record.parent, record.name, annotator)
+    return annotations.samples[aami.is_beat(annotations.symbols)]
+
+
+def remarks_on(beats: pd.DataFrame) -> list[str]:
+    """Say what a person should look at before believing the rest."""
+    remarks = []
+    if len(beats) and (beats["class"] == "").mean() > MOSTLY:
+        remarks.append("Most of the beats lie where the signal cannot be read.")
+    return remarks
+
+
+def write(found: Classified, folder: Path, annotator: str, table: Literal["csv", "parquet"]) -> list[Path]:
+    """Write table, annotations (WFDB has no file for none) and summary of a recording; gives their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record, beats = found.summary["record"], found.beats
+    files = [folder / f"{record}.json", folder / f"{record}.{table}"]
+    files[0].write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
+    if table == "csv":
+        beats.to_csv(files[1], index=False, float_format="%.6g")
+    else:
+        beats.to_parquet(files[1], index=False)
+    if len(beats):
+        symbols = beats["class"].where(beats["class"] != "", NOT_JUDGED)
+        write_annotations(folder, record, annotator, beats["sample"], symbols)
+        files.append(folder / f"{record}.{annotator}")
+    return files
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input", type=Path, help="a WFDB record, .edf, .bdf, .csv, .tsv, .txt, .parquet or .npy")
+    parser.add_argument("--model", choices=list(MEMBERS), default="ensemble")
+    parser.add_argument("--protocol", choices=["inter_patient", "intra_patient"], default="inter_patient")
+    parser.add_argument("--runtime", choices=list(SUFFIXES), default="onnx")
+    parser.add_argument("--lead", help="name of the lead or column; else the one most like MLII")
+    parser.add_argument("--fs", type=float, metavar="HZ", help="sampling rate, where the file does not say")
+    parser.add_argument("--units", help="mV, uV, V or nV, where the file does not say")
+    parser.add_argument("--beats", metavar="ANNOTATOR", help="classify the beats of this annotator, such as atr")
+    parser.add_argument("--no-gate", action="store_true", help="judge beats in bad signal as well")
+    parser.add_argument("--table", choices=["csv", "parquet"], default="csv")
+    parser.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR", help="default: predictions")
+    given = parser.parse_args()
+    try:
+        found = classify(
+            given.input,
+            given.model,
+            given.protocol,
+            given.runtime,
+            given.lead,
+            given.fs,
+            given.units,
+            given.beats,
+            not given.no_gate,
+            progress=True,
+        )
+    except (RecordError, ModelFileError) as error:
+        sys.exit(f"predict: {error}")
+    files = write(found, given.out, ANNOTATORS[given.model], given.table)
+    log.info("%s", told(found.summary))
+    log.info("written: %s", ", ".join(map(str, files)))
+
+
+def told(summary: dict[str, Any]) -> str:
+    """Sum a recording up in a few lines."""
+    rate = summary["heart_rate"]
+    lines = [
+        f"{summary['record']}, lead {summary['lead']}, {summary['duration_s'] / 60:.1f} min, "
+        f"{summary['readable_s'] / max(summary['duration_s'], 1e-9):.1%} readable",
+        *summary["remarks"],
+        f"{summary['judged']} of {summary['beats']} beats judged: "
+        + ", ".join(f"{count} {name}" for name, count in summary["classes"].items()),
+    ]
+    if rate:
+        lines.append(f"heart rate {rate['mean']:.0f}/min ({rate['lowest']:.0f} to {rate['highest']:.0f})")
+    lines.append(
+        f"S {summary['burden']['S']:.2f} %, V {summary['burden']['V']:.2f} %; "
+        f"V couplets {summary['couplets']['V']}, V runs {len(summary['runs']['V'])}, pauses {len(summary['pauses'])}"
+    )
+    return "\n".join([*lines, summary["not_a_medical_device"]])
+
+
+if __name__ == "__main__":
+    main()

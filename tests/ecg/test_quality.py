@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from stages.ecg.quality import Problem, find_problems, unreadable
+
+
+def ecg(fs=360, seconds=60, seed=0):
+    """A clean made-up rhythm of one beat a second, with P and T waves."""
+    times = np.arange(round(seconds * fs)) / fs
+    phase = times % 1 - 0.5
+    waves = ((1.2, 0.0, 0.012), (0.15, -0.18, 0.025), (0.3, 0.28, 0.06))
+    signal = sum(height * np.exp(-(((phase - at) / width) ** 2) / 2) for height, at, width in waves)
+    return signal + np.random.default_rng(seed).normal(0, 0.01, len(times))
+
+
+def reasons(signal, fs=360):
+    return {problem.reason for problem in find_problems(signal, fs)}
+
+
+@pytest.mark.parametrize("fs", [100, 128, 250, 360, 1000])
+def test_a_clean_signal_has_no_problem(fs):
+    assert find_problems(ecg(fs), fs) == []
+    assert find_problems(-5 * ecg(fs) + 2, fs) == []
+
+
+def test_missing_samples_are_named_with_a_margin():
+    signal = ecg()
+    signal[3600:3700] = np.nan
+    assert find_problems(signal, 360) == [Problem(3420, 3880, "missing")]
+    assert find_problems(np.full(1000, np.nan), 360) == [Problem(0, 1000, "missing")]
+
+
+def test_an_electrode_that_fell_off_is_flat():
+    signal = ecg()
+    signal[7200:10800] = 0.003
+    problems = find_problems(signal, 360)
+    assert {problem.reason for problem in problems} == {"flat"}
+    assert min(problem.start for problem in problems) == pytest.approx(7200, abs=400)
+    assert max(problem.stop for problem in problems) == pytest.approx(10800, abs=400)
+
+
+def test_a_pause_is_not_flat():
+    signal = ecg()
+    pause = slice(3600 + 100, 3600 + 100 + 1400)
+    signal[pause] = np.random.default_rng(1).normal(0, 0.01, 1400)
+    assert "flat" not in reasons(signal)
+
+
+def test_an_amplifier_at_its_limit_is_saturated():
+    signal = ecg()
+    signal[5000:5100] = 5.0
+    assert find_problems(signal, 360)[0] == Problem(4820, 5280, "saturated")
+    assert reasons(np.clip(ecg(), None, 1.19)) <= {"saturated"}
+    assert reasons(ecg()) == set()
+
+
+@pytest.mark.parametrize("fs", [128, 360])
+def test_noise_is_told_window_by_window(fs):
+    signal = ecg(fs)
+    rng = np.random.default_rng(2)
+    signal[20 * fs : 40 * fs] += rng.normal(0, 0.6, 20 * fs)
+    problems = find_problems(signal, fs)
+    assert [(problem.start / fs, problem.stop / fs, problem.reason) for problem in problems] == [
+        (20, 30, "noisy"),
+        (30, 40, "noisy"),
+    ]
+
+
+def test_ventricular_tachycardia_is_no_noise():
+    times = np.arange(360 * 30) / 360
+    tachycardia = np.abs(np.sin(np.pi * 3 * times)) ** 6 * np.sign(np.sin(np.pi * 3 * times))
+    assert "noisy" not in reasons(tachycardia + np.random.default_rng(0).normal(0, 0.01, len(times)))
+
+
+def test_beats_are_told_why_they_cannot_be_read():
+    problems = [Problem(100, 200, "missing"), Problem(150, 300, "noisy")]
+    assert unreadable(problems, np.array([50, 100, 160, 250, 300])).tolist() == ["", "missing", "missing", "noisy", ""]
+
+
+def test_a_short_signal_is_not_judged_for_noise():
+    assert find_problems(np.random.default_rng(0).normal(size=1000), 360) == []

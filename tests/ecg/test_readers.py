@@ -1,0 +1,203 @@
+"""Every format gives the same samples in mV; what is wrong or missing is said."""
+
+from pathlib import Path
+
+import edfio
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from stages.ecg.readers import open_source
+from stages.ecg.recordings import RecordError, read_recording
+
+FS = 250
+TIMES = np.arange(10 * FS) / FS
+ECG = np.round(1.2 * np.exp(-(((TIMES % 1) - 0.5) ** 2) / 0.0004) + 0.1 * np.sin(TIMES), 3)
+OTHER = np.round(0.3 * np.cos(TIMES), 3)
+
+
+def write_csv(path: Path, separator=",", **columns) -> Path:
+    pd.DataFrame(columns).to_csv(path, sep=separator, index=False)
+    return path
+
+
+def samples(path: Path, **options) -> np.ndarray:
+    with open_source(path, **options) as source:
+        return source.read(0, source.length)
+
+
+def test_a_wfdb_record_is_read_as_the_pipeline_reads_it(write_record):
+    folder = write_record(length=1500, leads=("V1", "MLII"))
+    expected = read_recording(folder, "x1", ("MLII",)).signal
+    for path in (folder / "x1", folder / "x1.hea", folder / "x1.dat"):
+        with open_source(path) as source:
+            assert (source.record, source.lead, source.leads, source.fs) == ("x1", "MLII", ("V1", "MLII"), 360)
+            assert source.remarks == ()
+            np.testing.assert_array_equal(source.read(0, source.length), expected)
+            np.testing.assert_array_equal(source.read(300, 900), expected[300:900])
+
+
+def test_invalid_samples_of_a_wfdb_record_are_nan(write_record):
+    signal = np.zeros((1500, 1))
+    signal[700:720] = np.nan
+    folder = write_record(length=1500, leads=("MLII",), signal=signal)
+    assert np.flatnonzero(np.isnan(samples(folder / "x1"))).tolist() == list(range(700, 720))
+
+
+def test_a_header_cannot_lead_out_of_its_folder(tmp_path):
+    (tmp_path / "x.hea").write_text("x 1 360 100\n../secret.dat 16 200 16 0 0 0 0 MLII\n")
+    with pytest.raises(RecordError, match="cannot be read as a WFDB header"):
+        samples(tmp_path / "x")
+
+
+def test_a_gain_of_zero_means_200_units_a_millivolt(tmp_path):
+    wfdb.wrsamp(
+        "z",
+        FS,
+        ["mV"],
+        ["ECG1"],
+        d_signal=np.full((500, 1), 100),
+        fmt=["16"],
+        adc_gain=[200.0],
+        baseline=[0],
+        write_dir=str(tmp_path),
+    )
+    header = tmp_path / "z.hea"
+    header.write_text(header.read_text().replace("200.0(0)/mV", "0"))
+    assert samples(tmp_path / "z").tolist() == [0.5] * 500
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("edf", "Edf"), ("bdf", "Bdf")])
+@pytest.mark.parametrize("unit", ["mV", "uV"])
+def test_edf_and_bdf(tmp_path, suffix, kind, unit):
+    factor = {"mV": 1, "uV": 1000}[unit]
+    signal = getattr(edfio, f"{kind}Signal")
+    resp = signal(OTHER, FS, label="Resp", physical_dimension="L")
+    ecg = signal(ECG * factor, FS, label="ECG II", physical_dimension=unit, physical_range=(-5 * factor, 5 * factor))
+    path = tmp_path / f"a.{suffix}"
+    getattr(edfio, kind)([resp, ecg]).write(path)
+    with open_source(path) as source:
+        assert (source.lead, source.leads, source.fs, source.length) == ("ECG II", ("Resp", "ECG II"), FS, len(ECG))
+        np.testing.assert_allclose(source.read(0, source.length), ECG, atol=2e-4)
+        np.testing.assert_allclose(source.read(333, 777), ECG[333:777], atol=2e-4)
+    with pytest.raises(RecordError, match="its units are 'L'; expected mV"):
+        samples(path, lead="Resp")
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t"), ("a.txt", "\t")])
+def test_tables_of_text(tmp_path, name, separator):
+    path = write_csv(tmp_path / name, separator, time=TIMES, II=ECG, V1=OTHER)
+    with open_source(path) as source:
+        assert (source.lead, source.leads, source.fs, source.length) == ("II", ("II", "V1"), FS, len(ECG))
+        np.testing.assert_allclose(source.read(0, source.length), ECG, atol=1e-6)
+        assert any("250 Hz, is that of the column time" in remark for remark in source.remarks)
+        assert any("taken for mV" in remark for remark in source.remarks)
+
+
+def test_a_table_without_a_title_and_without_times(tmp_path):
+    path = tmp_path / "a.csv"
+    pd.DataFrame({"a": ECG}).to_csv(path, index=False, header=False)
+    np.testing.assert_allclose(samples(path, fs=FS), ECG, atol=1e-6)
+    with pytest.raises(RecordError, match="no column of times among 0; give the sampling rate with --fs"):
+        samples(path)
+
+
+def test_the_table_that_rdsamp_prints(tmp_path):
+    lines = ["'Elapsed time','MLII','V5'", "'hh:mm:ss.mmm','mV','mV'"]
+    lines += [f"'{t // 60:.0f}:{t % 60:06.3f}',{a},{b}" for t, a, b in zip(TIMES, ECG, OTHER, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with open_source(tmp_path / "a.csv") as source:
+        assert (source.lead, source.fs) == ("MLII", FS)
+        np.testing.assert_allclose(source.read(0, source.length), ECG, atol=1e-6)
+
+
+def test_gaps_in_the_times_are_missing_samples(tmp_path):
+    kept = (TIMES < 3) | (TIMES >= 4)
+    path = write_csv(tmp_path / "a.csv", time_ms=TIMES[kept] * 1000, ecg=ECG[kept])
+    found = samples(path)
+    assert len(found) == len(ECG)
+    np.testing.assert_array_equal(np.isnan(found), ~kept)
+    np.testing.assert_allclose(found[kept], ECG[kept], atol=1e-6)
+
+
+def test_times_that_run_backwards_are_refused(tmp_path):
+    times = TIMES.copy()
+    times[500:] -= 1
+    with pytest.raises(RecordError, match=r"the times of column t do not increase by about 0.004 s"):
+        samples(write_csv(tmp_path / "a.csv", t=times, ecg=ECG))
+
+
+def test_clock_times(tmp_path):
+    clock = pd.Timestamp("2026-03-01 23:59:58") + pd.to_timedelta(TIMES, unit="s")
+    np.testing.assert_allclose(samples(write_csv(tmp_path / "a.csv", timestamp=clock, ecg=ECG)), ECG, atol=1e-6)
+
+
+def test_parquet(tmp_path):
+    pd.DataFrame({"time": TIMES, "ECG1": ECG * 1000}).to_parquet(tmp_path / "a.parquet")
+    np.testing.assert_allclose(samples(tmp_path / "a.parquet"), ECG, atol=1e-4)
+    np.testing.assert_allclose(samples(tmp_path / "a.parquet", units="uV", fs=FS), ECG, atol=1e-4)
+
+
+def test_a_long_table_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.ecg.readers.ROWS_AT_ONCE", 700)
+    np.testing.assert_allclose(samples(write_csv(tmp_path / "a.csv", t=TIMES, ecg=ECG)), ECG, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["(samples,)", "(samples, leads)", "(leads, samples)"])
+def test_arrays(tmp_path, shape):
+    both = np.stack([OTHER, ECG], axis=1)
+    array = {"(samples,)": ECG, "(samples, leads)": both, "(leads, samples)": both.T}[shape]
+    np.save(tmp_path / "a.npy", array)
+    lead = None if shape == "(samples,)" else "1"
+    with open_source(tmp_path / "a.npy", fs=FS, lead=lead, units="mV") as source:
+        np.testing.assert_allclose(source.read(10, 2000), ECG[10:2000])
+        assert any("taken for the leads" in remark for remark in source.remarks) == (shape == "(leads, samples)")
+
+
+def test_arrays_of_objects_are_not_unpickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(RecordError, match="cannot be read as an array of numbers"):
+        samples(tmp_path / "a.npy", fs=FS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "an array has no sampling rate; give --fs"),
+        ({"fs": 50}, "the sampling rate is 50 Hz; expected 100 to 1000 Hz"),
+        ({"fs": FS, "lead": "7"}, "there is no column 7; expected a number from 0 to 0"),
+        ({"fs": FS, "units": "furlong"}, "units are furlong; expected one of mV, uV, V, nV"),
+    ],
+)
+def test_what_an_array_lacks_is_asked_for(tmp_path, options, message):
+    np.save(tmp_path / "a.npy", ECG)
+    with pytest.raises(RecordError, match=message):
+        samples(tmp_path / "a.npy", **options)
+
+
+def test_a_lead_that_is_not_there(write_record):
+    with pytest.raises(RecordError, match="there is no lead aVF; expected one of MLII, V1"):
+        samples(write_record() / "x1", lead="aVF")
+
+
+def test_a_lead_is_known_by_its_bare_name(write_record):
+    with open_source(write_record(leads=("Lead V1", "ECG II")) / "x1") as source:
+        assert source.lead == "ECG II"
+    with open_source(write_record(leads=("V1", "V2")) / "x1", lead="ecg v2") as source:
+        assert source.lead == "V2"
+    with open_source(write_record(leads=("V1", "V2")) / "x1") as source:
+        assert source.remarks == ("Lead V1 was taken, the first of 2; the networks learned from MLII.",)
+
+
+@pytest.mark.parametrize("name", ["a.edf", "a.csv", "a", "a.xyz"])
+def test_a_missing_file(tmp_path, name):
+    with pytest.raises(RecordError, match=r"is missing; expected a recording in one of WFDB, .edf, .bdf"):
+        samples(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.edf", "a.bdf", "a.parquet", "a.npy", "a.hea"])
+def test_a_file_that_is_something_else(tmp_path, name):
+    (tmp_path / name).write_bytes(b"nonsense" * 100)
+    with pytest.raises(RecordError, match="cannot be read"):
+        samples(tmp_path / name, fs=FS)

@@ -1,0 +1,117 @@
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.ecg import aami
+from stages.ecg.beats import FEATURES, cut_beats
+from stages.ecg.readers import Source
+from stages.ecg.recordings import Recording
+from stages.holter import judge, stretches
+
+FS = 360
+
+
+def made_up(seconds, seed=0):
+    """A SYNTHETIC rhythm of one beat a second; every tenth beat comes early."""
+    rng = np.random.default_rng(seed)
+    beats = np.arange(1, seconds) * FS
+    beats[9::10] -= round(0.3 * FS)
+    signal = rng.normal(0, 0.01, seconds * FS)
+    offsets = np.arange(-20, 21)
+    for beat in beats:
+        signal[beat + offsets] += np.exp(-((offsets / 5) ** 2) / 2)
+    return signal, beats
+
+
+def source_of(signal, reads=None):
+    def read(start, stop):
+        if reads is not None:
+            reads.append(stop - start)
+        return np.asarray(signal[start:stop], dtype=float)
+
+    return Source("x1", "MLII", ("MLII",), FS, len(signal), read)
+
+
+def early_is_s(signals, rhythm, records):
+    early = rhythm[:, FEATURES.index("log_rr_pre_over_mean")] < np.log(0.85)
+    probabilities = np.zeros((len(signals), 5), dtype=np.float32)
+    probabilities[np.arange(len(signals)), early.astype(int)] = 1
+    return probabilities
+
+
+def joined(parts):
+    return pd.concat([part.beats for part in parts], ignore_index=True)
+
+
+@pytest.mark.parametrize(("minutes", "count"), [(0.5, 1), (30.1, 1), (44, 1), (46, 2), (90, 3), (24 * 60, 48)])
+def test_a_recording_is_divided_into_half_hours(minutes, count):
+    length = round(minutes * 60 * FS)
+    parts = stretches(length, FS)
+    assert len(parts) == count
+    assert parts[0][0] == 0
+    assert parts[-1][1] == length
+    assert all(first[1] == second[0] for first, second in pairwise(parts))
+
+
+def test_detected_beats_are_judged(beat_format):
+    signal, beats = made_up(120)
+    found = joined(judge(source_of(signal), early_is_s, beat_format))
+    assert np.abs(found["sample"].to_numpy()[2:-2] - beats[-len(found) :][2:-2]).max() <= 3
+    late = found[found["sample"] > 10 * FS]
+    assert late["class"].value_counts()["S"] == pytest.approx(11, abs=1)
+    assert (late["confidence"] == 1).all()
+
+
+def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
+    signal, beats = made_up(120)
+    seen = []
+
+    def remember(signals, rhythm, records):
+        seen.append((signals, rhythm))
+        return early_is_s(signals, rhythm, records)
+
+    found = joined(judge(source_of(signal), remember, beat_format, annotated=beats, gate=False))
+    signals, table = cut_beats(Recording("x1", "MLII", FS, signal, beats, np.array(["N"] * len(beats))), beat_format)
+    np.testing.assert_array_equal(seen[0][0], signals)
+    np.testing.assert_array_equal(seen[0][1], table[list(FEATURES)].to_numpy("f4"))
+    assert found["sample"].tolist() == beats.tolist()
+
+
+def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypatch):
+    signal, beats = made_up(300)
+    whole = joined(judge(source_of(signal), early_is_s, beat_format, annotated=beats))
+    monkeypatch.setattr("stages.holter.STRETCH_S", 60.0)
+    reads = []
+    parts = list(judge(source_of(signal, reads), early_is_s, beat_format, annotated=beats))
+    assert len(parts) == 5
+    assert max(reads) <= 80 * FS
+    found = joined(parts)
+    assert found["sample"].tolist() == whole["sample"].tolist() == beats.tolist()
+    assert (found["class"] == whole["class"]).mean() > 0.98
+    detected = joined(judge(source_of(signal), early_is_s, beat_format))
+    assert len(detected) == pytest.approx(len(beats), abs=3)
+    assert (np.diff(detected["sample"]) > 0).all()
+
+
+def test_what_cannot_be_read_is_not_judged(beat_format):
+    signal, beats = made_up(120)
+    signal[40 * FS : 50 * FS] = np.nan
+    (part,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats)
+    hidden = (part.beats["sample"] >= 40 * FS) & (part.beats["sample"] < 50 * FS)
+    assert (part.beats.loc[hidden, "class"] == "").all()
+    assert (part.beats.loc[hidden, "unreadable"] == "missing").all()
+    assert part.beats.loc[hidden, list(aami.PROBABILITY_COLUMNS)].isna().all(axis=None)
+    assert (part.beats.loc[~hidden & (part.beats["unreadable"] == ""), "class"] != "").all()
+    assert {problem.reason for problem in part.problems} == {"missing"}
+    (ungated,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats, gate=False)
+    assert (ungated.beats["class"] != "").all()
+    assert ungated.problems == []
+
+
+@pytest.mark.parametrize("signal", [np.zeros(5000), np.full(5000, np.nan), np.zeros(10)], ids=["flat", "nan", "short"])
+def test_a_signal_without_beats_gives_none(beat_format, signal):
+    (part,) = judge(source_of(signal), early_is_s, beat_format)
+    assert len(part.beats) == 0
+    assert {"sample", "class", "p_N", "confidence", "unreadable"} <= set(part.beats)

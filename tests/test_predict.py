@@ -1,0 +1,214 @@
+"""Prediction on made-up (SYNTHETIC) recordings of every kind, by small untrained networks."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from stages import predict
+from stages.ecg.beats import FEATURES
+from stages.ecg.recordings import RecordError
+from stages.nets.building import Inputs, build_cnn, build_rnn
+from stages.nets.classifying import ModelFileError
+from stages.nets.exporting import to_litert, to_onnx
+from stages.nets.saving import save_classifier
+from tests.test_holter import FS, made_up
+
+FORMAT = {
+    "window": "fixed",
+    "leads": ["MLII", "V5"],
+    "fs_hz": 360,
+    "before_s": 0.25,
+    "after_s": 0.30,
+    "refine_s": 0.05,
+    "baseline_s": [0.2, 0.6],
+    "amplitude": "record",
+    "template": True,
+    "statistics": "record",
+}
+ABOUT = {
+    "protocol": "inter_patient",
+    "protocol_label": "inter-patient",
+    "classes": list("NSVFQ"),
+    "trained_on": {"fmt": FORMAT},
+    "adaptation": {
+        "alike_beats": 5,
+        "prior_beats": 100.0,
+        "prevalence_of_s": 0.02,
+        "past_only": False,
+        "temperature": 1.0,
+    },
+}
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A project folder with untrained networks."""
+    folder = tmp_path_factory.mktemp("home")
+    models = folder / "models" / "inter_patient"
+    keras.utils.set_random_seed(5)
+    inputs = Inputs((198, 2), [0.0] * len(FEATURES), [1.0] * len(FEATURES))
+    networks = {
+        "cnn": build_cnn(inputs, 4, 4, 4, 4, 0.0, False),
+        "rnn": build_rnn(inputs, "gru", False, 4, 1, 18, 4, 0.0, False),
+    }
+    for name, network in networks.items():
+        about = {**ABOUT, "model": name}
+        save_classifier(models / f"{name}.keras", network, about)
+        (models / f"{name}.onnx").write_bytes(to_onnx(network, about))
+        (models / f"{name}.tflite").write_bytes(to_litert(network, about, None))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(home, monkeypatch):
+    monkeypatch.setattr(predict, "HOME", home)
+
+
+@pytest.fixture
+def record(tmp_path) -> Path:
+    """A record of MLII and V5, annotated."""
+    signal, beats = made_up(SECONDS)
+    both = np.stack([signal, 0.5 * signal], axis=1)
+    wfdb.wrsamp("x1", FS, ["mV"] * 2, ["MLII", "V5"], both, fmt=["16"] * 2, adc_gain=[1000.0] * 2, baseline=[0] * 2,
+                write_dir=str(tmp_path))  # fmt: skip
+    wfdb.wrann("x1", "atr", beats, ["N"] * len(beats), write_dir=str(tmp_path))
+    return tmp_path / "x1"
+
+
+def test_a_few_lines_of_python(record):
+    found = predict.classify(record, model="cnn")
+    assert found.summary["record"] == "x1"
+    assert found.summary["lead"] == "MLII"
+    assert found.summary["beats"] == len(found.beats) == pytest.approx(SECONDS - 1, abs=2)
+    assert sum(found.summary["classes"].values()) == found.summary["judged"]
+    assert found.problems == []
+    sums = found.beats[["p_N", "p_S", "p_V", "p_F", "p_Q"]].sum(axis=1)
+    np.testing.assert_allclose(sums, 1, rtol=1e-5)
+
+
+def test_the_ensemble_is_the_mean_of_both(record):
+    tables = {model: predict.classify(record, model=model).beats for model in ("cnn", "rnn", "ensemble")}
+    np.testing.assert_allclose(tables["ensemble"]["p_V"], (tables["cnn"]["p_V"] + tables["rnn"]["p_V"]) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "keras"])
+def test_every_runtime_gives_the_same(record, runtime):
+    expected, found = (predict.classify(record, model="rnn", runtime=one).beats for one in ("onnx", runtime))
+    np.testing.assert_allclose(found["p_N"], expected["p_N"], atol=1e-4)
+    assert found["sample"].tolist() == expected["sample"].tolist()
+
+
+def test_beats_of_an_annotator(record):
+    _, beats = made_up(SECONDS)
+    found = predict.classify(record, model="cnn", beats="atr")
+    assert found.beats["sample"].tolist() == beats.tolist()
+    assert found.summary["beats_from"] == "atr"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
+def test_other_files_of_the_same_signal(tmp_path, record, kind):
+    signal, _ = made_up(SECONDS)
+    table = pd.DataFrame({"time": np.arange(len(signal)) / FS, "MLII": signal})
+    path = tmp_path / f"x1.{kind}"
+    if kind == "npy":
+        np.save(path, signal)
+    elif kind == "csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_parquet(path)
+    found = predict.classify(path, model="cnn", fs=FS if kind == "npy" else None)
+    expected = predict.classify(record, model="cnn")
+    assert found.beats["sample"].tolist() == expected.beats["sample"].tolist()
+    np.testing.assert_allclose(found.beats["p_N"], expected.beats["p_N"], atol=0.02)
+    assert any("taken for mV" in remark for remark in found.summary["remarks"])
+
+
+@pytest.mark.parametrize("fs", [100, 128, 250, 1000])
+def test_any_sampling_rate(tmp_path, record, fs):
+    signal, _ = made_up(SECONDS)
+    times = np.arange(SECONDS * fs) / fs
+    np.save(tmp_path / "x.npy", np.interp(times, np.arange(len(signal)) / FS, signal))
+    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=fs).beats
+    expected = predict.classify(record, model="cnn").beats
+    assert len(found) == pytest.approx(len(expected), abs=2)
+    late = found[found["time_s"] > 5]["time_s"].to_numpy()
+    nearest = np.abs(late[:, None] - expected["time_s"].to_numpy()[None]).min(axis=1)
+    assert nearest.max() < 0.03
+
+
+def test_the_command_writes_table_annotations_and_summary(record, tmp_path, monkeypatch, caplog):
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["predict", str(record), "--model", "ensemble", "--out", str(out)])
+    with caplog.at_level("INFO"):
+        predict.main()
+    assert sorted(path.name for path in out.iterdir()) == ["x1.csv", "x1.ens", "x1.json"]
+    table = pd.read_csv(out / "x1.csv", keep_default_na=False)
+    annotation = wfdb.rdann(str(out / "x1"), "ens")
+    assert annotation.sample.tolist() == table["sample"].tolist()
+    assert annotation.symbol == table["class"].tolist()
+    summary = json.loads((out / "x1.json").read_text())
+    assert summary["judged"] == len(table)
+    assert "no diagnosis" in summary["not_a_medical_device"]
+    assert "no diagnosis" in caplog.text
+    assert f"{summary['judged']} of {summary['beats']} beats judged" in caplog.text
+
+
+def test_bad_signal_is_written_as_not_judged(tmp_path):
+    signal, _ = made_up(SECONDS)
+    signal[20 * FS : 40 * FS] = np.nan
+    np.save(tmp_path / "x.npy", signal)
+    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
+    assert found.summary["readable_s"] == pytest.approx(39, abs=0.1)
+    assert found.summary["unreadable_s"] == {"missing": pytest.approx(21, abs=0.1)}
+    predict.write(found, tmp_path, "cnn", "csv")
+    symbols = wfdb.rdann(str(tmp_path / "x"), "cnn").symbol
+    assert symbols.count("|") == (found.beats["class"] == "").sum()
+
+
+def test_a_recording_without_beats(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros(FS * 30))
+    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
+    assert found.summary["beats"] == 0
+    assert found.summary["unreadable_s"] == {"flat": 30}
+    files = predict.write(found, tmp_path, "cnn", "csv")
+    assert [path.suffix for path in files] == [".json", ".csv"]
+    assert len(pd.read_csv(files[1])) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lead": "V9"}, "there is no lead V9"),
+        ({"beats": "qrs"}, r"x1.qrs is missing"),
+        ({"units": "furlong"}, "expected one of mV"),
+    ],
+)
+def test_what_is_wrong_with_a_recording_is_said(record, options, message):
+    with pytest.raises(RecordError, match=message):
+        predict.classify(record, model="cnn", **options)
+
+
+def test_a_model_that_is_not_there(record, monkeypatch, tmp_path):
+    monkeypatch.setattr(predict, "HOME", tmp_path)
+    with pytest.raises(ModelFileError, match=r"inter_patient/cnn.onnx is missing; run `dvc repro` or `dvc pull`"):
+        predict.classify(record, model="cnn")
+
+
+def test_the_command_names_what_is_wrong(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["predict", str(tmp_path / "nothing.edf")])
+    with pytest.raises(SystemExit, match=r"predict: .*nothing.edf is missing"):
+        predict.main()
+
+
+def test_tensorflow_is_not_needed():
+    code = "import sys, stages.predict; print(sorted({'tensorflow', 'keras', 'wandb', 'optuna'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
