@@ -286,7 +286,7 @@ def provenance(params: Params, database: Database) -> Iterator[Listing | Text]:
         items.append((f"SHA-256 of the list of {files} SHA-256 sums by which every file was checked", digest))
     yield Listing([*items, *((name, version(name)) for name in PACKAGES)])
     yield Text(["Parameters, as params.yaml has them:"])
-    chosen = params.model_dump(mode="json", exclude={"tracking": True, "sweep": True})
+    chosen = params.model_dump(mode="json", exclude={"tracking", "sweep", "export", "ablation"})
     yield Listing([(name, json.dumps(value)) for name, value in leaves(chosen)])
 
 
