@@ -40,12 +40,15 @@ class Stretch:
         them), ``rr_pre_s``, ``unreadable`` (why, or empty), ``edge``, ``invalid``.
     problems : list of Problem
         In samples of the recording.
+    shapes : dict of str to ndarray of float64, shape (3, samples)
+        Of the judged beats of each class: how many there are, the sum of their windows, the sum of the squares.
     """
 
     start: int
     stop: int
     beats: pd.DataFrame
     problems: list[Problem]
+    shapes: dict[str, NDArray[np.float64]]
 
 
 def stretches(length: int, fs: float) -> list[tuple[int, int]]:
@@ -89,12 +92,14 @@ def judge(
         samples = detect_beats(signal, source.fs)
         if annotated is not None:
             samples = annotated[(annotated >= first) & (annotated < last)] - first
-        beats = _judged(source, signal, samples, problems, predict, fmt)
-        beats = beats[(beats["sample"] >= start - first) & (beats["sample"] < stop - first)]
+        beats, windows = _judged(source, signal, samples, problems, predict, fmt)
+        ours = ((beats["sample"] >= start - first) & (beats["sample"] < stop - first)).to_numpy()
+        beats = beats[ours]
+        shapes = _shapes(windows[ours], beats["class"].to_numpy())
         beats = beats.assign(sample=beats["sample"] + first, time_s=(beats["sample"] + first) / source.fs)
         moved = [Problem(one.start + first, one.stop + first, one.reason) for one in problems]
         kept = [one for one in moved if one.start < stop and one.stop > start]
-        yield Stretch(start, stop, beats.reset_index(drop=True), kept)
+        yield Stretch(start, stop, beats.reset_index(drop=True), kept, shapes)
 
 
 def _judged(
@@ -104,12 +109,13 @@ def _judged(
     problems: list[Problem],
     predict: Predict,
     fmt: BeatFormat,
-) -> pd.DataFrame:
-    """Cut the beats of a stretch as the pipeline does, and judge those that can be read."""
+) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+    """Cut the beats of a stretch as the pipeline does, and judge those that can be read; gives table and windows."""
     columns = list(aami.PROBABILITY_COLUMNS)
     if len(samples) < 2 or not np.isfinite(signal).any():
         empty = pd.DataFrame({"sample": samples, "class": "", "rr_pre_s": np.nan, "unreadable": "alone"})
-        return empty.assign(edge=False, invalid=False, confidence=np.nan, **dict.fromkeys(columns, np.nan))
+        empty = empty.assign(edge=False, invalid=False, confidence=np.nan, **dict.fromkeys(columns, np.nan))
+        return empty, np.zeros((len(samples), *fmt.shape), dtype=np.float32)
     symbols = np.full(len(samples), UNKNOWN)
     signals, table = cut_beats(Recording(source.record, source.lead, source.fs, signal, samples, symbols), fmt)
     reasons = unreadable(problems, samples)
@@ -121,4 +127,14 @@ def _judged(
     named = np.where(readable, np.array(aami.CLASSES)[np.nan_to_num(probabilities).argmax(axis=1)], "")
     beats = pd.DataFrame({"sample": samples, "class": named, **dict(zip(columns, probabilities.T, strict=True))})
     beats["confidence"] = probabilities.max(axis=1)
-    return beats.assign(rr_pre_s=table["rr_pre_s"], unreadable=reasons, edge=table["edge"], invalid=table["invalid"])
+    beats = beats.assign(unreadable=reasons, **{name: table[name] for name in ("rr_pre_s", "edge", "invalid")})
+    return beats, signals
+
+
+def _shapes(windows: NDArray[np.float32], classes: NDArray[np.str_]) -> dict[str, NDArray[np.float64]]:
+    """Sum up the first channel of the windows of each class."""
+    shapes = {}
+    for name in sorted(set(classes) - {""}):
+        of_class = windows[classes == name, :, 0].astype(np.float64)
+        shapes[name] = np.stack([np.full(of_class.shape[1], len(of_class)), of_class.sum(0), (of_class**2).sum(0)])
+    return shapes

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from stages import paths
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, write_annotations
+from stages.ecg.beats import BeatFormat
 from stages.ecg.beatset import beat_format
 from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
@@ -31,6 +32,7 @@ from stages.ecg.recordings import RecordError
 from stages.holter import Predict, judge
 from stages.nets.classifying import Classifier, ModelFileError, ensemble_of
 from stages.nets.runtimes import SUFFIXES, load
+from stages.recording_page import Excerpt, excerpts_of, finds, recording_page
 
 Model = Literal["cnn", "rnn", "ensemble"]
 Protocol = Literal["inter_patient", "intra_patient"]
@@ -60,11 +62,20 @@ class Classified:
         See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was judged.
     problems : list of Problem
         Stretches in which no beat was judged.
+    shapes : dict of str to ndarray of float64, shape (3, samples)
+        Of the judged beats of each class: how many, sum of their windows, sum of the squares.
+    fmt : BeatFormat
+        How the windows were cut.
+    excerpts : list of Excerpt
+        The signal around what was found.
     """
 
     beats: pd.DataFrame
     summary: dict[str, Any]
     problems: list[Problem]
+    shapes: dict[str, NDArray[np.float64]]
+    fmt: BeatFormat
+    excerpts: list[Excerpt]
 
 
 def classify(
@@ -112,7 +123,8 @@ def classify(
     classifiers = [load(HOME / paths.MODELS / protocol / f"{name}{SUFFIXES[runtime]}") for name in MEMBERS[model]]
     with open_source(path, lead, fs, units) as source:
         annotated = annotated_beats(path, beats) if beats is not None else None
-        table, problems = judged(source, classifiers, annotated, gate, progress)
+        fmt = beat_format(classifiers[0].about["trained_on"]["fmt"])
+        table, problems, shapes = judged(source, classifiers, fmt, annotated, gate, progress)
         summary = {
             "record": source.record,
             "lead": source.lead,
@@ -123,26 +135,30 @@ def classify(
             **summarise(table, problems, source.fs, source.length),
             "not_a_medical_device": "Research software; what it says is no diagnosis.",
         }
-    return Classified(table, summary, problems)
+        return Classified(table, summary, problems, shapes, fmt, excerpts_of(source, finds(table, summary)))
 
 
 def judged(
     source: Source,
     classifiers: list[Classifier],
+    fmt: BeatFormat,
     annotated: NDArray[np.int64] | None,
     gate: bool,
     progress: bool,
-) -> tuple[pd.DataFrame, list[Problem]]:
+) -> tuple[pd.DataFrame, list[Problem], dict[str, NDArray[np.float64]]]:
     """Judge all stretches of a recording, and join them."""
-    fmt = beat_format(classifiers[0].about["trained_on"]["fmt"])
     predict: Predict = classifiers[0].predict if len(classifiers) == 1 else ensemble_of(classifiers)
-    tables, problems = [], []
+    tables: list[pd.DataFrame] = []
+    problems: list[Problem] = []
+    shapes: dict[str, NDArray[np.float64]] = {}
     with tqdm(total=round(source.duration_s), desc=source.record, unit="s", disable=None if progress else True) as bar:
         for stretch in judge(source, predict, fmt, annotated, gate):
             tables.append(stretch.beats)
             problems += stretch.problems
+            shapes |= {name: shapes.get(name, 0) + sums for name, sums in stretch.shapes.items()}
             bar.update(round((stretch.stop - stretch.start) / source.fs))
-    return pd.concat(tables, ignore_index=True), sorted(set(problems), key=lambda one: (one.start, one.stop))
+    problems = sorted(set(problems), key=lambda one: (one.start, one.stop))
+    return pd.concat(tables, ignore_index=True), problems, shapes
 
 
 def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
@@ -161,15 +177,17 @@ def remarks_on(beats: pd.DataFrame) -> list[str]:
 
 
 def write(found: Classified, folder: Path, annotator: str, table: Literal["csv", "parquet"]) -> list[Path]:
-    """Write table, annotations (WFDB has no file for none) and summary of a recording; gives their paths."""
+    """Write summary, table, page and annotations (WFDB has no file for none) of a recording; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     record, beats = found.summary["record"], found.beats
-    files = [folder / f"{record}.json", folder / f"{record}.{table}"]
+    files = [folder / f"{record}.json", folder / f"{record}.{table}", folder / f"{record}.html"]
     files[0].write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
     if table == "csv":
         beats.to_csv(files[1], index=False, float_format="%.6g")
     else:
         beats.to_parquet(files[1], index=False)
+    page = recording_page(found.summary, beats, found.problems, found.shapes, found.fmt, found.excerpts)
+    files[2].write_text(page, encoding="utf-8")
     if len(beats):
         symbols = beats["class"].where(beats["class"] != "", NOT_JUDGED)
         write_annotations(folder, record, annotator, beats["sample"], symbols)

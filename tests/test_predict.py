@@ -149,7 +149,7 @@ def test_the_command_writes_table_annotations_and_summary(record, tmp_path, monk
     monkeypatch.setattr(sys, "argv", ["predict", str(record), "--model", "ensemble", "--out", str(out)])
     with caplog.at_level("INFO"):
         predict.main()
-    assert sorted(path.name for path in out.iterdir()) == ["x1.csv", "x1.ens", "x1.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["x1.csv", "x1.ens", "x1.html", "x1.json"]
     table = pd.read_csv(out / "x1.csv", keep_default_na=False)
     annotation = wfdb.rdann(str(out / "x1"), "ens")
     assert annotation.sample.tolist() == table["sample"].tolist()
@@ -179,7 +179,7 @@ def test_a_recording_without_beats(tmp_path):
     assert found.summary["beats"] == 0
     assert found.summary["unreadable_s"] == {"flat": 30}
     files = predict.write(found, tmp_path, "cnn", "csv")
-    assert [path.suffix for path in files] == [".json", ".csv"]
+    assert [path.suffix for path in files] == [".json", ".csv", ".html"]
     assert len(pd.read_csv(files[1])) == 0
 
 

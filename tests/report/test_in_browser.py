@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import BROWSER
+from tests.test_recording_page import sample_page
 
 pytestmark = pytest.mark.browser
 
@@ -187,3 +188,17 @@ def test_the_committed_report_opens_without_a_network_or_a_complaint(tab):
     assert report.stat().st_size <= 3_000_000
     tab.set_viewport_size(PHONE)
     assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_the_page_of_a_recording_opens_as_well(tab, tmp_path, beat_format, size):
+    path = tmp_path / "x1.html"
+    path.write_text(sample_page(beat_format), encoding="utf-8")
+    tab.set_viewport_size(size)
+    tab.goto(path.as_uri())
+    assert tab.complaints == []
+    assert all(url == path.as_uri() or url.startswith("data:") for url in tab.requests)
+    assert fits(tab)
+    widths = tab.evaluate("Array.from(document.images, (image) => [image.naturalWidth, image.clientWidth])")
+    assert len(widths) > 5
+    assert all(natural > 500 and shown > 200 for natural, shown in widths)

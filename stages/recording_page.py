@@ -1,0 +1,219 @@
+"""What the page of a recording says: rhythm, finds and what could not be read, in one file that opens offline."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from stages.ecg import aami
+from stages.ecg.beats import BeatFormat
+from stages.ecg.quality import Problem
+from stages.ecg.readers import Source
+from stages.report.page import Listing, Picture, Section, Table, Text, page
+from stages.scores.figures import beats_figure, rhythm_strip, trend_figure
+from stages.scores.style import DPI
+
+EXCERPT_S = 10.0
+SHOWN = 3
+"""Finds of each kind that are drawn, those that say most."""
+
+LISTED = 50
+"""Runs, pauses and unreadable stretches that are listed."""
+
+WARNING = (
+    "Not a medical device. A network learned from 47 patients recorded between 1975 and 1979 wrote this; it is no "
+    "diagnosis, and must not be used for one."
+)
+
+
+@dataclass(frozen=True)
+class Find:
+    """Something worth a look: when, s, and in words."""
+
+    time_s: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Signal around a find.
+
+    Attributes
+    ----------
+    find : Find
+    times_s : ndarray of float64, shape (samples,)
+        From the beginning of the recording.
+    signal_mv : ndarray of float64, shape (samples,)
+    """
+
+    find: Find
+    times_s: NDArray[np.float64]
+    signal_mv: NDArray[np.float64]
+
+
+def finds(beats: pd.DataFrame, summary: dict[str, Any]) -> list[Find]:
+    """Choose what to draw: the longest runs and pauses, the surest single beats, and the usual rhythm."""
+    return sorted(_finds(beats, summary), key=lambda find: find.time_s)
+
+
+def _finds(beats: pd.DataFrame, summary: dict[str, Any]) -> Iterator[Find]:
+    for name in "VS":
+        for run in sorted(summary["runs"][name], key=lambda run: -run["beats"])[:SHOWN]:
+            yield Find(run["time_s"], f"run of {run['beats']} {name} beats, {run['rate']:.0f}/min")
+    for pause in sorted(summary["pauses"], key=lambda pause: -pause["seconds"])[:SHOWN]:
+        yield Find(pause["time_s"], f"pause of {pause['seconds']:.1f} s")
+    for name in "VSF":
+        surest = beats[beats["class"] == name].nlargest(SHOWN, "confidence")
+        for time_s, confidence in zip(surest["time_s"].tolist(), surest["confidence"], strict=True):
+            yield Find(time_s, f"{name} beat, confidence {confidence:.2f}")
+    usual = beats[beats["class"] == "N"]
+    if len(usual):
+        yield Find(float(usual["time_s"].iloc[len(usual) // 2]), "N beats, from the middle of the recording")
+
+
+def excerpts_of(source: Source, found: list[Find]) -> list[Excerpt]:
+    """Read the signal around each find."""
+    excerpts = []
+    for find in found:
+        first = max(0, round((find.time_s - EXCERPT_S / 2) * source.fs))
+        stop = min(source.length, first + round(EXCERPT_S * source.fs))
+        excerpts.append(Excerpt(find, np.arange(first, stop) / source.fs, source.read(first, stop)))
+    return excerpts
+
+
+def recording_page(
+    summary: dict[str, Any],
+    beats: pd.DataFrame,
+    problems: list[Problem],
+    shapes: dict[str, NDArray[np.float64]],
+    fmt: BeatFormat,
+    excerpts: list[Excerpt],
+) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    summary : dict
+        From :func:`stages.ecg.burden.summarise`, with ``record``, ``lead``, ``sampling_rate_hz``, ``remarks``,
+        ``model`` and ``beats_from``.
+    beats : DataFrame, one row a beat
+        ``time_s``, ``class``.
+    problems : list of Problem
+    shapes : dict of str to ndarray, shape (3, samples)
+        See :class:`stages.holter.Stretch`.
+    fmt : BeatFormat
+    excerpts : list of Excerpt
+    """
+    sections = [
+        Section("Summary", [_figures(summary), Listing(list(_about(summary))), *_remarks(summary)]),
+        Section("Over time", [_trend(summary, beats, problems)]),
+    ]
+    if shapes:
+        sections.append(Section("Mean beats", [_mean_beats(shapes, fmt)]))
+    if excerpts:
+        sections.append(Section("Finds", [_strip(excerpt, beats) for excerpt in excerpts]))
+    sections.append(Section("Lists", list(_lists(summary, problems))))
+    lead = [
+        f"{summary['duration_s'] / 60:.1f} minutes of lead {summary['lead']}; {summary['judged']:,} of "
+        f"{summary['beats']:,} beats were judged by the {summary['model']['name']} ({summary['model']['protocol']})."
+    ]
+    return page(f"Recording {summary['record']}", lead, sections, WARNING)
+
+
+def _figures(summary: dict[str, Any]) -> Table:
+    judged = max(1, summary["judged"])
+    rows = [
+        (f"{name}: {aami.CLASS_NAMES[name]}", count, 100 * count / judged) for name, count in summary["classes"].items()
+    ]
+    return Table("Beats of each class", ("class", "beats", "% of the judged"), rows, digits=2)
+
+
+def _about(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    rate = summary["heart_rate"]
+    if rate:
+        yield "Heart rate", f"{rate['mean']:.0f}/min, {rate['lowest']:.0f} to {rate['highest']:.0f} (means of 8 beats)"
+    yield "Readable", f"{summary['readable_s'] / max(summary['duration_s'], 1e-9):.1%} of the recording"
+    for name in "VS":
+        runs = summary["runs"][name]
+        yield f"{name} couplets and runs", f"{summary['couplets'][name]} and {len(runs)}"
+    yield "Pauses of more than 2 s", str(len(summary["pauses"]))
+    yield "Sampling rate", f"{summary['sampling_rate_hz']:g} Hz"
+    yield "Beats found by", summary["beats_from"]
+
+
+def _remarks(summary: dict[str, Any]) -> list[Text]:
+    return [Text(summary["remarks"])] if summary["remarks"] else []
+
+
+def _trend(summary: dict[str, Any], beats: pd.DataFrame, problems: list[Problem]) -> Picture:
+    minutes = max(1, int(np.ceil(summary["duration_s"] / 60)))
+    minute = (beats["time_s"] // 60).astype(int).clip(0, minutes - 1)
+    judged = beats["class"] != ""
+    intervals = beats["time_s"].diff().where(judged & judged.shift(fill_value=False))
+    rates = (60 / intervals.groupby(minute).median()).reindex(range(minutes))
+    ectopic = {
+        name: minute[beats["class"] == name].value_counts().reindex(range(minutes), fill_value=0) for name in "SV"
+    }
+    fs, seconds = summary["sampling_rate_hz"], np.zeros(minutes * 60)
+    for problem in problems:
+        seconds[int(problem.start / fs) : int(np.ceil(problem.stop / fs))] = 1
+    readable = 1 - seconds.reshape(minutes, 60).mean(axis=1)
+    drawn = trend_figure(rates, ectopic, readable, "Minute by minute")
+    alt = "heart rate, S and V beats of each minute, and how much of it could be read"
+    return _picture(drawn, "Median heart rate, ectopic beats and readable signal of each minute.", alt)
+
+
+def _mean_beats(shapes: dict[str, NDArray[np.float64]], fmt: BeatFormat) -> Picture:
+    names = [name for name in aami.CLASSES if name in shapes]
+    counts = {name: shapes[name][0][0] for name in names}
+    means = np.stack([shapes[name][1] / counts[name] for name in names])
+    squares = np.stack([shapes[name][2] / counts[name] for name in names])
+    spreads = np.sqrt(np.maximum(squares - means**2, 0))
+    drawn = beats_figure(means, spreads, fmt.times_s, names, "Mean beat of each class", fmt.unit)
+    told = ", ".join(f"{int(count):,} {name}" for name, count in counts.items())
+    return _picture(drawn, f"Mean and standard deviation of {told} beats.", "mean beat of each class that was found")
+
+
+def _strip(excerpt: Excerpt, beats: pd.DataFrame) -> Picture:
+    times = excerpt.times_s
+    seen = beats[(beats["time_s"] >= times[0]) & (beats["time_s"] <= times[-1])]
+    symbols = seen["class"].where(seen["class"] != "", "?").tolist()
+    title = f"{_clock(excerpt.find.time_s)}: {excerpt.find.said}"
+    drawn = rhythm_strip(times, np.nan_to_num(excerpt.signal_mv), seen["time_s"], symbols, title)
+    return _picture(drawn, f"{title}.", f"ten seconds of the lead around {title}, the class above each beat")
+
+
+def _lists(summary: dict[str, Any], problems: list[Problem]) -> Iterator[Table | Text]:
+    for name in "VS":
+        runs = sorted(summary["runs"][name], key=lambda run: -run["beats"])[:LISTED]
+        if runs:
+            rows = [(_clock(run["time_s"]), run["beats"], run["rate"]) for run in runs]
+            yield Table(f"Runs of {name} beats, the longest first", ("begins", "beats", "per minute"), rows, digits=0)
+    pauses = sorted(summary["pauses"], key=lambda pause: -pause["seconds"])[:LISTED]
+    if pauses:
+        rows_of_pauses = [(_clock(pause["time_s"]), pause["seconds"]) for pause in pauses]
+        yield Table("Pauses, the longest first", ("begins", "seconds"), rows_of_pauses, digits=1)
+    fs = summary["sampling_rate_hz"]
+    if problems:
+        longest = sorted(problems, key=lambda one: one.start - one.stop)[:LISTED]
+        stretches = [(_clock(one.start / fs), (one.stop - one.start) / fs, one.reason) for one in longest]
+        caption = "Stretches in which no beat was judged, the longest first"
+        yield Table(caption, ("begins", "seconds", "why"), stretches, digits=1)
+    else:
+        yield Text(["All of the recording could be read."])
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _picture(figure: Figure, caption: str, alt: str) -> Picture:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+    return Picture(file.getvalue(), caption, alt)
