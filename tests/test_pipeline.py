@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+from stages.ecg import aami
 
 PROJECT = Path.cwd()
 BIN = Path(sys.executable).parent
@@ -136,6 +139,35 @@ def test_the_model_carries_all_that_inference_needs(rebuilt):
         assert about["trained_on"]["fmt"]["fs_hz"] == 360
         assert about["trained_on"]["synthetic"]
         assert path.stat().st_size < 1_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["cnn", "rnn"])
+def test_predict_gives_to_the_bit_what_evaluate_gave(rebuilt, tmp_path, model):
+    evaluated = pd.read_parquet(rebuilt / "data" / "predictions" / "inter_patient" / f"{model}.parquet")
+    evaluated = evaluated[evaluated["record"] == "s10"]
+    command = [sys.executable, "-m", "stages.predict", "data/raw/synthetic/s10", "--beats", "atr", "--model", model]
+    tables = {}
+    for runtime in ("keras", "onnx", "litert"):
+        more = ["--runtime", runtime, "--no-gate", "--table", "parquet", "--out", str(tmp_path / runtime)]
+        subprocess.run([*command, *more], cwd=rebuilt, check=True, capture_output=True)
+        tables[runtime] = pd.read_parquet(tmp_path / runtime / "s10.parquet")
+    columns = list(aami.PROBABILITY_COLUMNS)
+    assert tables["keras"]["sample"].tolist() == evaluated["sample"].tolist()
+    np.testing.assert_array_equal(tables["keras"][columns].to_numpy(), evaluated[columns].to_numpy())
+    for runtime in ("onnx", "litert"):
+        np.testing.assert_allclose(tables[runtime][columns], evaluated[columns], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_exported_networks_agree_with_keras(rebuilt):
+    for path in sorted((rebuilt / "metrics" / "export").iterdir()):
+        report = json.loads(path.read_text())
+        for kind in ("onnx", "litert"):
+            assert report[kind]["agreement"] == 1
+            assert report[kind]["largest_difference"] < 1e-3
+        assert report["litert_int8"]["agreement"] > 0.9
+    assert len(list(rebuilt.glob("models/*/*.onnx"))) == 4
 
 
 @pytest.mark.slow
