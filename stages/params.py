@@ -203,6 +203,11 @@ class Evaluate(Section):
     seed: Seed
 
 
+class Robustness(Section):
+    source: str
+    snr_db: Annotated[tuple[Annotated[float, Field(ge=-40, le=60)], ...], Field(min_length=1, strict=False)]
+
+
 class Export(Section):
     calibration_beats: Annotated[int, Field(ge=50, le=100_000)]
     seed: Seed
@@ -239,6 +244,7 @@ class Params(Section):
     sweep: Sweep
     evaluate: Evaluate
     export: Export
+    robustness: Robustness
     ablation: Ablation
     tracking: Tracking
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 RAW = Path("data/raw")
+NOISE = Path("data/noise")
 BEATS = Path("data/beats")
 BALANCED = Path("data/balanced")
 SEARCHES = Path("data/searches")

@@ -9,7 +9,7 @@ import yaml
 from stages.params import MODELS, PROTOCOLS
 
 DAG = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-SCORING = {"evaluate", "compare", "export"}
+SCORING = {"evaluate", "compare", "export", "robustness"}
 
 
 def entries(stage, key):

@@ -1,4 +1,4 @@
-"""The databases the pipeline can be run on: their records, who is in which fold, and their published counts."""
+"""The databases the pipeline knows: their records, who is in which fold, and their published counts."""
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Database:
-    """A beat-annotated database.
+    """A database of PhysioNet, or one in its shape.
 
     Attributes
     ----------
@@ -24,6 +24,8 @@ class Database:
         Whether the signals are made by :mod:`stages.ecg.synthetic`.
     dates : str
         When it was recorded and published.
+    annotated : bool
+        Whether the beats are annotated; recorded noise has none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Database:
     counts: MappingProxyType[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     synthetic: bool = False
     dates: str = ""
+    annotated: bool = True
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -44,8 +47,11 @@ class Database:
     @property
     def files(self) -> tuple[str, ...]:
         """The published files that the pipeline needs, sorted."""
-        signals = [f"{record}.{suffix}" for record in self.records for suffix in ("atr", "dat", "hea")]
-        return tuple(sorted([*signals, "ANNOTATORS", "RECORDS"]))
+        signals = [f"{record}.{suffix}" for record in self.records for suffix in ("dat", "hea")]
+        if not self.annotated:
+            return tuple(sorted(signals))
+        annotations = [f"{record}.atr" for record in self.records]
+        return tuple(sorted([*signals, *annotations, "ANNOTATORS", "RECORDS"]))
 
     def subject(self, record: str) -> str:
         """Name the subject of a record, after the first record that shows the subject."""
@@ -84,6 +90,17 @@ SYNTHETIC = Database(
     ds1=tuple(f"s{number:02d}" for number in range(1, 9)),
     ds2=tuple(f"s{number:02d}" for number in range(9, 13)),
     synthetic=True,
+)
+
+NSTDB = Database(
+    name="nstdb",
+    version="1.0.0",
+    dates="on PhysioNet since 3 August 1999",
+    ds1=(),
+    ds2=(),
+    # Half an hour each of baseline wander, electrode motion and muscle artefact, recorded from moving limbs.
+    left_out=("bw", "em", "ma"),
+    annotated=False,
 )
 
 DATABASES = MappingProxyType({database.name: database for database in (MITDB, SYNTHETIC)})

@@ -6,6 +6,7 @@ lie on a time axis rather than on a limit cycle, and ectopic beats come in: earl
 durations and shares of beats are invented within what textbooks call usual; scores on them say nothing of patients.
 """
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ import numpy as np
 import wfdb
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from stages.ecg.databases import SYNTHETIC
 
@@ -35,6 +37,10 @@ MARGINS_S = (0.4, 0.8)
 BEAT_S = (-0.4, 0.7)
 """Span around a beat's main deflection beyond which its waves have died away."""
 NOISY_S = 4.0
+
+
+NOISES_MV = {"bw": 0.4, "em": 0.3, "ma": 0.1}
+"""Amplitude of each SYNTHETIC noise, named as the recorded ones: baseline wander, electrode motion, muscle artefact."""
 
 
 class Wave(NamedTuple):
@@ -189,6 +195,42 @@ def write_database(folder: Path, seed: int, minutes: float) -> None:
     (folder / "ANNOTATORS").write_text(ANNOTATOR, newline="\n")
 
 
+def write_noises(folder: Path, seed: int, minutes: float) -> None:
+    """Write a SYNTHETIC stand-in for each recorded noise of the Noise Stress Test Database, two channels alike.
+
+    ``bw`` wanders slowly, ``em`` jumps and settles as an electrode that is moved, ``ma`` is muscle noise that swells.
+    """
+    length = round(minutes * 60 * FS)
+    times = np.arange(length)[:, None] / FS
+    for name, rng in zip(NOISES_MV, np.random.default_rng(seed).spawn(len(NOISES_MV)), strict=True):
+        if name == "bw":
+            rates, phases = rng.uniform(0.05, 0.5, 5), rng.uniform(size=(2, 5))
+            noise = np.sin(2 * np.pi * (rates * times[:, :, None] + phases)).sum(axis=2)
+        elif name == "em":
+            jumps = np.where(rng.random((length, 2)) < 1 / FS, rng.normal(size=(length, 2)), 0.0)
+            noise = lfilter([1.0], [1.0, -np.exp(-1 / (0.3 * FS))], jumps, axis=0)
+        else:
+            noise = rng.standard_normal((length, 2)) * (1 + np.sin(2 * np.pi * times / 20))
+        _write_signals(folder, name, ("noise1", "noise2"), NOISES_MV[name] * noise, [LABEL.replace("record", "noise")])
+
+
+def _write_signals(
+    folder: Path, record: str, names: Sequence[str], signal: NDArray[np.float64], comments: list[str]
+) -> None:
+    wfdb.wrsamp(
+        record,
+        fs=FS,
+        units=["mV"] * len(names),
+        sig_name=list(names),
+        d_signal=np.rint(signal * GAIN + BASELINE).clip(-LARGEST, LARGEST).astype(np.int64),
+        fmt=["212"] * len(names),
+        adc_gain=[GAIN] * len(names),
+        baseline=[BASELINE] * len(names),
+        comments=comments,
+        write_dir=str(folder),
+    )
+
+
 def write_record(folder: Path, record: str, patient: Patient, seconds: float, rng: Generator) -> None:
     """Write header, signals and annotations of one patient."""
     symbols = draw_symbols(patient, seconds, rng)
@@ -196,18 +238,7 @@ def write_record(folder: Path, record: str, patient: Patient, seconds: float, rn
     clean = render(times, draw_waves(patient, symbols, times, rng), round(seconds * FS))
     noisy_s = np.sort(rng.uniform(0, seconds - NOISY_S, size=1 + int(seconds // 300)))
     signal = clean + draw_noise(patient, noisy_s, len(clean), rng)
-    wfdb.wrsamp(
-        record,
-        fs=FS,
-        units=["mV"] * len(LEADS),
-        sig_name=list(LEADS),
-        d_signal=np.rint(signal * GAIN + BASELINE).clip(-LARGEST, LARGEST).astype(np.int64),
-        fmt=["212"] * len(LEADS),
-        adc_gain=[GAIN] * len(LEADS),
-        baseline=[BASELINE] * len(LEADS),
-        comments=[LABEL, f"{patient.age} {patient.sex}"],
-        write_dir=str(folder),
-    )
+    _write_signals(folder, record, LEADS, signal, [LABEL, f"{patient.age} {patient.sex}"])
     beats = [(round(time * FS), symbol, 0, "") for time, symbol in zip(times, symbols, strict=True)]
     noises = [(round((at + NOISY_S * end) * FS), "~", 1 - end, "") for at in noisy_s for end in (0, 1)]
     rows = sorted([(FS // 20, "+", 0, "(N\0"), *beats, *noises], key=lambda row: row[0])

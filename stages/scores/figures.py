@@ -273,6 +273,47 @@ def trend_figure(rates: ArrayLike, ectopic: Mapping[str, ArrayLike], readable: A
     return figure
 
 
+def robustness_figure(classes: pd.DataFrame, detected: pd.DataFrame, title: str) -> Figure:
+    """Macro F1 of each model over the signal-to-noise ratio, a panel a noise; dotted where bad signal was not judged.
+
+    Parameters
+    ----------
+    classes : DataFrame
+        ``noise``, ``snr_db`` (infinite: clean, a line across), ``model``, ``gate``, ``macro_f1_nsvf``, ``judged``.
+    detected : DataFrame
+        ``noise``, ``snr_db``, ``qrs_se``, ``qrs_ppv``.
+    """
+    clean = classes[np.isinf(classes["snr_db"]) & ~classes["gate"]].set_index("model")["macro_f1_nsvf"]
+    noisy = classes[np.isfinite(classes["snr_db"])]
+    noises = list(noisy["noise"].unique())
+    figure = Figure(figsize=(4.2 * len(noises), 6.2), layout="constrained")
+    grid = figure.subplots(2, len(noises), sharex=True, sharey="row", squeeze=False)
+    for (above, below), noise in zip(grid.T, noises, strict=True):
+        of_noise, found = noisy[noisy["noise"] == noise], detected[detected["noise"] == noise]
+        for colour, (model, of_model) in zip(GROUP_COLOURS, of_noise.groupby("model", sort=False), strict=False):
+            above.axhline(clean[model], color=colour, linewidth=0.6)
+            for gate, line, label in ((False, "o-", str(model)), (True, "o:", f"{model}, gated")):
+                rows = of_model[of_model["gate"] == gate]
+                above.plot(rows["snr_db"], rows["macro_f1_nsvf"], line, markersize=3, color=colour, label=label)
+        gated = of_noise[of_noise["gate"]].drop_duplicates("snr_db")
+        below.plot(gated["snr_db"], gated["judged"], "ko:", markersize=3, label="judged with the gate")
+        for column, marker, colour in (("qrs_se", "s-", "#56B4E9"), ("qrs_ppv", "^-", "#CC79A7")):
+            label = "detector Se" if column == "qrs_se" else "detector +P"
+            below.plot(found["snr_db"], found[column], marker, markersize=3, color=colour, label=label)
+        above.set_title(noise)
+        below.set(xlabel="signal-to-noise ratio (dB)")
+        for axes in (above, below):
+            axes.set_ylim(0, 1.02)
+            axes.grid(color="0.9", linewidth=0.7)
+            axes.spines[["top", "right"]].set_visible(False)
+    grid[0][0].set_ylabel("macro F1 (N S V F), thin: clean")
+    grid[1][0].set_ylabel("share of the beats")
+    for row in grid:
+        row[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle(title, fontsize=11, fontweight="bold")
+    return figure
+
+
 def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, title: str) -> Figure:
     """RR interval before against after each beat, the rarest classes on top.
 

@@ -1,0 +1,209 @@
+"""Score the inter-patient networks on DS2 with recorded noise mixed in, with and without the gate for bad signal.
+
+Raw records, ``data/noise/`` and ``models/inter_patient/*.onnx`` in; ``metrics/robustness/`` out. Beats are judged at
+their annotated fiducials, from where the noise begins; how the detector fares is a table of its own.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import wfdb
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages import paths
+from stages.ecg import aami, folds
+from stages.ecg.annotations import Annotations
+from stages.ecg.beats import FEATURES, BeatFormat, cut_beats, resample
+from stages.ecg.beatset import beat_format
+from stages.ecg.databases import NSTDB
+from stages.ecg.detection import detect_beats
+from stages.ecg.noise import add_noise
+from stages.ecg.quality import find_problems, unreadable
+from stages.ecg.recordings import RecordError, Recording, read_recording
+from stages.nets.classifying import Classifier, ModelFileError
+from stages.nets.runtimes import load
+from stages.params import MODELS, Params, ParamsError, load_params
+from stages.scores.bxb import compare
+from stages.scores.ec57 import ec57_scores
+from stages.scores.figures import robustness_figure
+from stages.scores.plain import plain_scores
+from stages.scores.style import save_png
+
+PROTOCOL = "inter_patient"
+ENSEMBLE = "ensemble"
+CLEAN = "none"
+NOT_JUDGED = -1
+CONDITION = ["noise", "snr_db"]
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        robustness(load_params())
+    except (ParamsError, RecordError, ModelFileError, FileNotFoundError) as error:
+        sys.exit(f"robustness: {error}")
+
+
+def robustness(params: Params) -> None:
+    """Judge every record of DS2 under every condition, and write the scores."""
+    database = params.download.resolved_database
+    jobs = [joblib.delayed(judge_record)(params, paths.RAW / database.name, record) for record in database.ds2]
+    parts = joblib.Parallel(n_jobs=-1, return_as="generator")(jobs)
+    judged = list(tqdm(parts, total=len(jobs), desc="robustness", unit="record", disable=None))
+    table = scores_of_classes(pd.concat([pairs for pairs, _ in judged]))
+    detected = scores_of_detector([found for _, found in judged])
+    title = f"Noise mixed into DS2: {folds.label(PROTOCOL, database.synthetic)}"
+    folder = paths.METRICS / "robustness"
+    folder.mkdir(parents=True, exist_ok=True)
+    table.round(6).to_csv(folder / "classes.csv", index=False)
+    detected.round(6).to_csv(folder / "detector.csv", index=False)
+    save_png(robustness_figure(table, detected, title), folder / "robustness.png")
+    report = {
+        "title": title,
+        "noise": "SYNTHETIC" if database.synthetic else f"{NSTDB.name} {NSTDB.version}",
+        "macro_f1_nsvf": nested(table, "macro_f1_nsvf"),
+        "judged": nested(table, "judged"),
+    }
+    (folder / "robustness.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def judge_record(params: Params, raw: Path, record: str) -> tuple[pd.DataFrame, dict[tuple[str, float], pd.DataFrame]]:
+    """Judge a record clean and with each noise at each level.
+
+    Returns
+    -------
+    DataFrame, one row a condition and pair of classes
+        ``noise``, ``snr_db``, ``model``, ``gate``, ``true``, ``predicted`` (-1: not judged) and ``beats``.
+    dict
+        Condition -> what the detector found, as :func:`stages.scores.bxb.compare` counts it.
+    """
+    classifiers = {name: load(paths.MODELS / PROTOCOL / f"{name}.onnx", threads=1) for name in MODELS}
+    fmt = beat_format(classifiers[MODELS[0]].about["trained_on"]["fmt"])
+    recording = read_recording(raw, record, fmt.leads)
+    start_s = params.evaluate.start_s
+    pairs, detected = [], {}
+    for noise, snr_db, signal in conditions(recording, params.robustness.snr_db, start_s):
+        counted = judge_signal(recording, signal, fmt, classifiers, start_s)
+        pairs.append(counted.assign(noise=noise, snr_db=snr_db))
+        detected[noise, snr_db] = detector_counts(recording, signal, start_s)
+    return pd.concat(pairs, ignore_index=True), detected
+
+
+def conditions(
+    recording: Recording, levels: tuple[float, ...], start_s: float
+) -> Iterator[tuple[str, float, NDArray[np.float64]]]:
+    """Give the signal of a record clean, and with each noise at each level."""
+    yield CLEAN, np.inf, recording.signal
+    for name in NSTDB.records:
+        noise = read_noise(paths.NOISE, name, recording.fs)
+        for snr_db in levels:
+            yield name, snr_db, add_noise(recording.signal, recording.samples, noise, recording.fs, snr_db, start_s)
+
+
+def read_noise(folder: Path, name: str, fs: float) -> NDArray[np.float64]:
+    """Read the first channel of a noise, mV, at a sampling rate."""
+    noise = wfdb.rdrecord(str(folder / name), channels=[0])
+    return resample(noise.p_signal[:, 0], noise.fs, round(fs))
+
+
+def judge_signal(
+    recording: Recording,
+    signal: NDArray[np.float64],
+    fmt: BeatFormat,
+    classifiers: Mapping[str, Classifier],
+    start_s: float,
+) -> pd.DataFrame:
+    """Count the pairs of true and predicted class of each model, with and without the gate."""
+    noisy = Recording(recording.record, recording.lead, recording.fs, signal, recording.samples, recording.symbols)
+    windows, table = cut_beats(noisy, fmt)
+    rhythm, records = table[list(FEATURES)].to_numpy(dtype=np.float32), table["record"].to_numpy()
+    truth = aami.class_indices(recording.symbols)
+    scored = table["time_s"].to_numpy() >= start_s
+    clear = unreadable(find_problems(signal, recording.fs), recording.samples) == ""
+    counted = []
+    for gate, readable in ((False, np.ones_like(clear)), (True, clear)):
+        given = {
+            name: classifier.predict(windows[readable], rhythm[readable], records[readable])
+            for name, classifier in classifiers.items()
+        }
+        given[ENSEMBLE] = np.mean(list(given.values()), axis=0)
+        for name, probabilities in given.items():
+            predicted = np.full(len(truth), NOT_JUDGED)
+            predicted[readable] = probabilities.argmax(axis=1)
+            pairs = pd.DataFrame({"true": truth[scored], "predicted": predicted[scored]})
+            counts = pairs.value_counts().rename("beats").reset_index()
+            counted.append(counts.assign(model=name, gate=gate))
+    return pd.concat(counted, ignore_index=True)
+
+
+def detector_counts(recording: Recording, signal: NDArray[np.float64], start_s: float) -> pd.DataFrame:
+    """Hold the beats that the detector finds against those of the record."""
+    found = detect_beats(signal, recording.fs)
+    true, called = (
+        Annotations(samples, np.full(len(samples), "N"), np.zeros(len(samples), dtype=np.int64))
+        for samples in (recording.samples, found)
+    )
+    return compare(true, called, recording.fs, len(signal), start_s)
+
+
+def scores_of_classes(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Score each condition, model and gate over all records.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        From :func:`judge_record`.
+
+    Returns
+    -------
+    DataFrame
+        ``noise``, ``snr_db`` (infinite: clean), ``model``, ``gate``, ``judged`` (share of the beats), and of the judged
+        ``accuracy``, ``macro_f1_nsvf``, ``f1_S``, ``f1_V``.
+    """
+    rows = []
+    for (noise, snr_db, model, gate), of_one in pairs.groupby([*CONDITION, "model", "gate"], sort=False):
+        judged = of_one[of_one["predicted"] != NOT_JUDGED]
+        truth, predicted = (np.repeat(judged[name], judged["beats"]) for name in ("true", "predicted"))
+        scores = plain_scores(truth, predicted)
+        rows.append(
+            {
+                **{"noise": noise, "snr_db": snr_db, "model": model, "gate": gate},
+                "judged": judged["beats"].sum() / of_one["beats"].sum(),
+                **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},
+                **{f"f1_{name}": scores["per_class"][name]["f1"] for name in "SV"},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def scores_of_detector(found: list[dict[tuple[str, float], pd.DataFrame]]) -> pd.DataFrame:
+    """Give sensitivity and positive predictivity of the detector under each condition."""
+    rows = []
+    for noise, snr_db in found[0]:
+        qrs = ec57_scores({str(n): one[noise, snr_db] for n, one in enumerate(found)})["gross"]["qrs"]
+        rows.append({"noise": noise, "snr_db": snr_db, "qrs_se": qrs["se"], "qrs_ppv": qrs["ppv"]})
+    return pd.DataFrame(rows)
+
+
+def nested(table: pd.DataFrame, score: str) -> dict[str, Any]:
+    """Arrange a score as noise, model, level: with the gate where the name of the level says so."""
+    report: dict[str, Any] = {}
+    for row in table.to_dict("records"):
+        level = "clean" if np.isinf(row["snr_db"]) else f"{row['snr_db']:g} dB"
+        name = f"{level}, gated" if row["gate"] else level
+        report.setdefault(row["noise"], {}).setdefault(row["model"], {})[name] = row[score]
+    return report
+
+
+if __name__ == "__main__":
+    main()
