@@ -24,7 +24,7 @@ from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, beat_format, read_beats
 from stages.ecg.recordings import RecordError, read_recording
 from stages.nets.classifying import Classifier, ModelFileError
-from stages.nets.saving import load_classifier
+from stages.nets.runtimes import load
 from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.scores import curves, figures, plain
 from stages.scores.style import save_png
@@ -51,7 +51,7 @@ def main() -> None:
 
 def evaluate(protocol: str, name: str, settings: Evaluate) -> None:
     """Classify every test beat, score, and write."""
-    classifier = load_classifier(paths.MODELS / protocol / f"{name}.keras")
+    classifier = load(paths.MODELS / protocol / f"{name}.keras")
     beats = read_beats(paths.BALANCED / protocol / "test")
     require_same_beats(classifier, beats)
     probabilities = classifier.predict(beats.signals, beats.rhythm, beats.table["record"])

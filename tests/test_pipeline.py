@@ -131,10 +131,10 @@ def test_every_record_of_a_test_fold_is_annotated_by_all_three(rebuilt):
 
 @pytest.mark.slow
 def test_the_model_carries_all_that_inference_needs(rebuilt):
-    from stages.nets.saving import load_classifier
+    from stages.nets.runtimes import load
 
     for path in rebuilt.glob("models/*/*.keras"):
-        about = load_classifier(path).about
+        about = load(path).about
         assert about["classes"] == list("NSVFQ")
         assert about["trained_on"]["fmt"]["fs_hz"] == 360
         assert about["trained_on"]["synthetic"]

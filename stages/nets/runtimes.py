@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from stages.nets.classifying import Classifier, ModelFileError
 
+AT_ONCE = 4096
+"""Beats that Keras judges at a time, so that memory does not grow with their number."""
+
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
 """Ending of the model file that each runtime takes."""
 
@@ -82,6 +85,21 @@ def _litert(path: Path, threads: int) -> Classifier:
 
 
 def _keras(path: Path, _: int) -> Classifier:
-    from stages.nets.saving import load_classifier  # Keras and TensorFlow take seconds to import
+    import tensorflow as tf  # takes seconds to import, and Keras behind it
 
-    return load_classifier(path)
+    from stages.nets.saving import load_network
+
+    network, about = load_network(path)
+
+    # One graph for any number of beats: `network.predict` traces one for the first number it meets and another for the
+    # rest, and TensorFlow optimises them differently, so that the last bits would depend on what was judged before.
+    @tf.function(input_signature=[{one.name: tf.TensorSpec(one.shape, one.dtype) for one in network.inputs}])
+    def judge(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return network(inputs, training=False)
+
+    def run(signals: NDArray[np.float32], rhythm: NDArray[np.float32]) -> NDArray[np.float32]:
+        starts = range(0, max(1, len(signals)), AT_ONCE)
+        parts = [judge({"beat": signals[i : i + AT_ONCE], "rhythm": rhythm[i : i + AT_ONCE]}) for i in starts]
+        return np.concatenate([part.numpy() for part in parts])
+
+    return Classifier(run, about)

@@ -6,14 +6,12 @@ protocol, versions) is a JSON entry in the archive, which Keras passes over. Equ
 
 import json
 import zipfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from stages.nets.classifying import Classifier, ModelFileError
-from stages.nets.fitting import predict
+from stages.nets.classifying import ModelFileError
 
 ABOUT = "about.json"
 KERAS_METADATA = "metadata.json"
@@ -69,12 +67,6 @@ def load_network(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise ModelFileError(f"{path} is no classifier of this pipeline ({error}); train it again") from error
     return keras.saving.load_model(path, compile=False, safe_mode=True), about
-
-
-def load_classifier(path: Path) -> Classifier:
-    """Make a classifier of what :func:`load_network` reads."""
-    network, about = load_network(path)
-    return Classifier(partial(predict, network), about)
 
 
 def _repeatable(name: str, content: bytes) -> bytes:

@@ -6,7 +6,8 @@ import pytest
 
 from stages.nets.building import Inputs, average, build_cnn, build_rnn
 from stages.nets.classifying import ModelFileError
-from stages.nets.saving import load_classifier, save_classifier
+from stages.nets.runtimes import load
+from stages.nets.saving import load_network, save_classifier
 
 INPUTS = Inputs((198, 2), [0.0] * 4, [1.0] * 4)
 ABOUT = {
@@ -32,17 +33,20 @@ def networks():
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
-def test_a_loaded_network_scores_the_same_to_the_bit(tmp_path, name):
+def test_a_loaded_network_is_the_same(tmp_path, name):
     rng = np.random.default_rng(0)
     signals, rhythm = rng.normal(size=(50, 198, 2)).astype("f4"), rng.normal(size=(50, 4)).astype("f4")
     model = networks()[name]
     model.compile("adam", "categorical_crossentropy")
     model.fit({"beat": signals, "rhythm": rhythm}, np.eye(5)[rng.integers(0, 5, 50)], verbose=0)
     save_classifier(tmp_path / "m.keras", model, ABOUT)
-    loaded = load_classifier(tmp_path / "m.keras")
-    expected = model.predict({"beat": signals, "rhythm": rhythm}, verbose=0, batch_size=4096)
-    np.testing.assert_array_equal(loaded.predict(signals, rhythm, ["x"] * 50), expected)
-    assert loaded.about == ABOUT
+    network, about = load_network(tmp_path / "m.keras")
+    assert about == ABOUT
+    for loaded, saved in zip(network.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(loaded, saved)
+    expected = model.predict({"beat": signals, "rhythm": rhythm}, verbose=0)
+    given = load(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 50)
+    np.testing.assert_allclose(given, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
@@ -76,19 +80,19 @@ def test_plain_keras_reads_the_file_too(tmp_path):
 
 def test_missing_file(tmp_path):
     with pytest.raises(ModelFileError, match=r"m.keras is missing; run `dvc repro` or `dvc pull`"):
-        load_classifier(tmp_path / "m.keras")
+        load(tmp_path / "m.keras")
 
 
 def test_a_file_that_is_no_archive(tmp_path):
     (tmp_path / "m.keras").write_bytes(b"nonsense")
     with pytest.raises(ModelFileError, match="no classifier of this pipeline"):
-        load_classifier(tmp_path / "m.keras")
+        load(tmp_path / "m.keras")
 
 
 def test_a_network_that_was_saved_without_its_description(tmp_path):
     networks()["cnn"].save(tmp_path / "m.keras")
     with pytest.raises(ModelFileError, match=r"about\.json"):
-        load_classifier(tmp_path / "m.keras")
+        load(tmp_path / "m.keras")
 
 
 def test_code_in_a_file_is_refused(tmp_path):
@@ -97,29 +101,29 @@ def test_code_in_a_file_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "plain.keras", "a") as archive:
         archive.writestr("about.json", "{}")
     with pytest.raises(ValueError, match="unsafe"):
-        load_classifier(tmp_path / "plain.keras")
+        load(tmp_path / "plain.keras")
 
 
 def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
     signals, rhythm = np.zeros((9, 198, 2), "f4"), np.zeros((9, 4), "f4")
     about = {**ABOUT, "adaptation": {**ABOUT["adaptation"], "prior_beats": 1.0}}
     save_classifier(tmp_path / "m.keras", networks()["cnn"], about)
-    adapted = load_classifier(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 9)
+    adapted = load(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 9)
     given = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
     assert adapted[0, 1] > 1.5 * given[0, 1]  # an untrained network finds S beats everywhere
     np.testing.assert_allclose(adapted[:, 2:], given[:, 2:], rtol=1e-5)
 
 
-def test_a_recording_gets_the_same_bits_whatever_others_are_there(tmp_path):
+@pytest.mark.parametrize("name", ["cnn", "rnn"])
+def test_a_recording_gets_the_same_bits_whatever_others_are_there(tmp_path, name):
     rng = np.random.default_rng(0)
     signals, rhythm = rng.normal(size=(90, 198, 2)).astype("f4"), rng.normal(size=(90, 4)).astype("f4")
     records = np.array(["b"] * 50 + ["a"] * 40)
     adaptation = {**ABOUT["adaptation"], "alike_beats": 5, "prior_beats": 100.0, "temperature": 1.3}
-    save_classifier(tmp_path / "m.keras", networks()["cnn"], {**ABOUT, "adaptation": adaptation})
-    classifier = load_classifier(tmp_path / "m.keras")
-    together = classifier.predict(signals, rhythm, records)
+    save_classifier(tmp_path / "m.keras", networks()[name], {**ABOUT, "adaptation": adaptation})
+    together = load(tmp_path / "m.keras").predict(signals, rhythm, records)
     for record in "ab":
         rows = records == record
-        alone = classifier.predict(signals[rows], rhythm[rows], records[rows])
+        alone = load(tmp_path / "m.keras").predict(signals[rows], rhythm[rows], records[rows])
         np.testing.assert_array_equal(together[rows], alone)
     np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-5)
