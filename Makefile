@@ -8,9 +8,9 @@ DEMO := .demo
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # A mirror given as a relative folder must be found from the folders in which experiments and tests run.
-ifneq ($(wildcard $(MITDB_MIRROR)),)
-export MITDB_MIRROR := $(abspath $(MITDB_MIRROR))
-endif
+absolute = $(if $(wildcard $(1)),$(abspath $(1)),$(1))
+export MITDB_MIRROR := $(call absolute,$(MITDB_MIRROR))
+export NSTDB_MIRROR := $(call absolute,$(NSTDB_MIRROR))
 
 .PHONY: demo repro test install clean
 

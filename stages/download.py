@@ -1,10 +1,10 @@
 """Bring the raw records of the chosen database to ``data/raw/<database>/``, byte-identical whatever the source."""
 
 import logging
-import os
 from pathlib import Path
 
 from stages.ecg import sources, synthetic
+from stages.mirrors import source_of
 from stages.params import ParamsError, load_params
 from stages.paths import RAW
 
@@ -43,9 +43,7 @@ def download() -> None:
         synthetic.write_database(staging, seed=params.seed, minutes=params.minutes)
         log.info("%s holds SYNTHETIC records (seed %d), not patients", folder, params.seed)
     else:
-        source = params.source
-        if source == "physionet":
-            source = os.environ.get(sources.mirror_variable(database)) or source
+        source = source_of(database, params.source)
         if Path(source).resolve().is_relative_to(RAW.resolve()):
             raise sources.SourceError(f"the source {source} lies in {RAW}, which this stage clears; move it elsewhere")
         adopt(folder, staging)

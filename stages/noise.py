@@ -4,12 +4,12 @@ From PhysioNet, or the folder or URL that NSTDB_MIRROR names; SYNTHETIC noises f
 """
 
 import logging
-import os
 import shutil
 import sys
 
 from stages.ecg import sources, synthetic
 from stages.ecg.databases import NSTDB
+from stages.mirrors import source_of
 from stages.params import Params, ParamsError, load_params
 from stages.paths import NOISE
 
@@ -33,10 +33,7 @@ def fetch_noise(params: Params) -> None:
         synthetic.write_noises(unfinished, params.download.seed, params.download.minutes)
         log.info("%s holds SYNTHETIC noises (seed %d)", NOISE, params.download.seed)
     else:
-        source = params.robustness.source
-        if source == "physionet":
-            source = os.environ.get(sources.mirror_variable(NSTDB)) or source
-        sources.fetch_database(NSTDB, source, unfinished)
+        sources.fetch_database(NSTDB, source_of(NSTDB, params.robustness.source), unfinished)
     shutil.rmtree(NOISE, ignore_errors=True)
     unfinished.rename(NOISE)
 

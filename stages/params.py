@@ -208,6 +208,14 @@ class Robustness(Section):
     snr_db: Annotated[tuple[Annotated[float, Field(ge=-40, le=60)], ...], Field(min_length=1, strict=False)]
 
 
+class External(Section):
+    databases: Annotated[tuple[str, ...], Field(strict=False)]
+    version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$")]
+    source: str
+    annotator: Annotated[str, Field(pattern=r"^[a-z]+$")]
+    lead: str | None
+
+
 class Export(Section):
     calibration_beats: Annotated[int, Field(ge=50, le=100_000)]
     seed: Seed
@@ -245,6 +253,7 @@ class Params(Section):
     evaluate: Evaluate
     export: Export
     robustness: Robustness
+    external: External
     ablation: Ablation
     tracking: Tracking
 

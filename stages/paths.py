@@ -4,6 +4,7 @@ from pathlib import Path
 
 RAW = Path("data/raw")
 NOISE = Path("data/noise")
+EXTERNAL = Path("data/external")
 BEATS = Path("data/beats")
 BALANCED = Path("data/balanced")
 SEARCHES = Path("data/searches")

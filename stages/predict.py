@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages import paths
-from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, write_annotations
 from stages.ecg.beats import BeatFormat
 from stages.ecg.beatset import beat_format
@@ -33,17 +32,21 @@ from stages.holter import Predict, judge
 from stages.nets.classifying import Classifier, ModelFileError, ensemble_of
 from stages.nets.runtimes import SUFFIXES, load
 from stages.recording_page import Excerpt, excerpts_of, finds, recording_page
+from stages.scores.bxb import LABEL_OF_SYMBOL
 
 Model = Literal["cnn", "rnn", "ensemble"]
 Protocol = Literal["inter_patient", "intra_patient"]
 Runtime = Literal["onnx", "litert", "keras"]
 
-MEMBERS = {"cnn": ("cnn",), "rnn": ("rnn",), "ensemble": ("cnn", "rnn")}
+MEMBERS: dict[Model, tuple[str, ...]] = {"cnn": ("cnn",), "rnn": ("rnn",), "ensemble": ("cnn", "rnn")}
 ANNOTATORS = {"cnn": "cnn", "rnn": "rnn", "ensemble": "ens"}
 HOME = Path(__file__).resolve().parent.parent
 """The top folder of the project, where the models are."""
 
 MOSTLY = 0.5
+BEATS = [symbol for symbol, label in LABEL_OF_SYMBOL.items() if label != "O"]
+"""Symbols that mark a beat in any WFDB database."""
+
 NOT_JUDGED = "|"
 """Symbol of something like a QRS complex that is none that can be judged (WFDB)."""
 
@@ -162,10 +165,10 @@ def judged(
 
 
 def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
-    """Read the fiducials of the beats that an annotator marked."""
+    """Read the fiducials of the beats that an annotator marked, whatever the database calls them."""
     record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
     annotations = read_annotations(record.parent, record.name, annotator)
-    return annotations.samples[aami.is_beat(annotations.symbols)]
+    return annotations.samples[np.isin(annotations.symbols, BEATS)]
 
 
 def remarks_on(beats: pd.DataFrame) -> list[str]:
@@ -189,10 +192,14 @@ def write(found: Classified, folder: Path, annotator: str, table: Literal["csv",
     page = recording_page(found.summary, beats, found.problems, found.shapes, found.fmt, found.excerpts)
     files[2].write_text(page, encoding="utf-8")
     if len(beats):
-        symbols = beats["class"].where(beats["class"] != "", NOT_JUDGED)
-        write_annotations(folder, record, annotator, beats["sample"], symbols)
+        write_annotations(folder, record, annotator, beats["sample"], marked(beats))
         files.append(folder / f"{record}.{annotator}")
     return files
+
+
+def marked(beats: pd.DataFrame) -> pd.Series:
+    """Give the WFDB symbol of each beat."""
+    return beats["class"].where(beats["class"] != "", NOT_JUDGED)
 
 
 def main() -> None:

@@ -20,28 +20,27 @@ from tqdm import tqdm
 
 from stages import paths
 from stages.ecg import aami, folds
-from stages.ecg.annotations import Annotations
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats, resample
 from stages.ecg.beatset import beat_format
 from stages.ecg.databases import NSTDB
-from stages.ecg.detection import detect_beats
 from stages.ecg.noise import add_noise
 from stages.ecg.quality import find_problems, unreadable
 from stages.ecg.recordings import RecordError, Recording, read_recording
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
 from stages.params import MODELS, Params, ParamsError, load_params
-from stages.scores.bxb import compare
 from stages.scores.ec57 import ec57_scores
 from stages.scores.figures import robustness_figure
 from stages.scores.plain import plain_scores
 from stages.scores.style import save_png
+from stages.scoring import detector_counts
 
 PROTOCOL = "inter_patient"
 ENSEMBLE = "ensemble"
 CLEAN = "none"
 NOT_JUDGED = -1
 CONDITION = ["noise", "snr_db"]
+SCORES = [*CONDITION, "model", "gate", "judged", "accuracy", "macro_f1_nsvf", "f1_S", "f1_V"]
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +64,8 @@ def robustness(params: Params) -> None:
     title = f"Noise mixed into DS2: {folds.label(PROTOCOL, database.synthetic)}"
     folder = paths.METRICS / "robustness"
     folder.mkdir(parents=True, exist_ok=True)
-    table.round(6).to_csv(folder / "classes.csv", index=False)
-    detected.round(6).to_csv(folder / "detector.csv", index=False)
+    for name, scored in (("classes", table), ("detector", detected)):
+        scored.round(6).replace(np.inf, np.nan).to_csv(folder / f"{name}.csv", index=False)  # plots know no infinity
     save_png(robustness_figure(table, detected, title), folder / "robustness.png")
     report = {
         "title": title,
@@ -146,16 +145,6 @@ def judge_signal(
     return pd.concat(counted, ignore_index=True)
 
 
-def detector_counts(recording: Recording, signal: NDArray[np.float64], start_s: float) -> pd.DataFrame:
-    """Hold the beats that the detector finds against those of the record."""
-    found = detect_beats(signal, recording.fs)
-    true, called = (
-        Annotations(samples, np.full(len(samples), "N"), np.zeros(len(samples), dtype=np.int64))
-        for samples in (recording.samples, found)
-    )
-    return compare(true, called, recording.fs, len(signal), start_s)
-
-
 def scores_of_classes(pairs: pd.DataFrame) -> pd.DataFrame:
     """Score each condition, model and gate over all records.
 
@@ -168,22 +157,19 @@ def scores_of_classes(pairs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``noise``, ``snr_db`` (infinite: clean), ``model``, ``gate``, ``judged`` (share of the beats), and of the judged
-        ``accuracy``, ``macro_f1_nsvf``, ``f1_S``, ``f1_V``.
+        ``accuracy``, ``macro_f1_nsvf``, ``f1_S``, ``f1_V`` (NaN where none was judged).
     """
     rows = []
     for (noise, snr_db, model, gate), of_one in pairs.groupby([*CONDITION, "model", "gate"], sort=False):
         judged = of_one[of_one["predicted"] != NOT_JUDGED]
-        truth, predicted = (np.repeat(judged[name], judged["beats"]) for name in ("true", "predicted"))
-        scores = plain_scores(truth, predicted)
-        rows.append(
-            {
-                **{"noise": noise, "snr_db": snr_db, "model": model, "gate": gate},
-                "judged": judged["beats"].sum() / of_one["beats"].sum(),
-                **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},
-                **{f"f1_{name}": scores["per_class"][name]["f1"] for name in "SV"},
-            }
-        )
-    return pd.DataFrame(rows)
+        row = {"noise": noise, "snr_db": snr_db, "model": model, "gate": gate}
+        row["judged"] = judged["beats"].sum() / of_one["beats"].sum()
+        if len(judged):
+            scores = plain_scores(*(np.repeat(judged[name], judged["beats"]) for name in ("true", "predicted")))
+            row |= {name: scores[name] for name in ("accuracy", "macro_f1_nsvf")}
+            row |= {f"f1_{name}": scores["per_class"][name]["f1"] for name in "SV"}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=SCORES)
 
 
 def scores_of_detector(found: list[dict[tuple[str, float], pd.DataFrame]]) -> pd.DataFrame:
@@ -201,7 +187,8 @@ def nested(table: pd.DataFrame, score: str) -> dict[str, Any]:
     for row in table.to_dict("records"):
         level = "clean" if np.isinf(row["snr_db"]) else f"{row['snr_db']:g} dB"
         name = f"{level}, gated" if row["gate"] else level
-        report.setdefault(row["noise"], {}).setdefault(row["model"], {})[name] = row[score]
+        value = None if pd.isna(row[score]) else row[score]
+        report.setdefault(row["noise"], {}).setdefault(row["model"], {})[name] = value
     return report
 
 

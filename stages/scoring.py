@@ -1,4 +1,4 @@
-"""What evaluate and compare share: what was predicted, as WFDB annotation files, held against the reference."""
+"""What the stages that score share: what was predicted, as WFDB annotation files, held against the reference."""
 
 import shutil
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from stages.ecg import aami
 from stages.ecg.annotations import Annotations, Header, read_annotations, read_header, write_annotations
+from stages.ecg.detection import detect_beats
+from stages.ecg.recordings import Recording
 from stages.scores.bxb import compare
 from stages.scores.ec57 import ec57_scores, ec57_table
 
@@ -125,6 +127,21 @@ def ec57_views(
             table = ec57_table(confusions)
             tables.append(table.assign(convention=convention, start_s=start)[["convention", "start_s", *table.columns]])
     return report, pd.concat(tables, ignore_index=True)
+
+
+def detector_counts(recording: Recording, signal: NDArray[np.float64], start_s: float) -> pd.DataFrame:
+    """Hold the beats that the detector finds in a signal against those of the recording, all of one class.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`stages.scores.bxb.compare` counts them.
+    """
+    true, called = (
+        Annotations(samples, np.full(len(samples), "N"), np.zeros(len(samples), dtype=np.int64))
+        for samples in (recording.samples, detect_beats(signal, recording.fs))
+    )
+    return compare(true, called, recording.fs, len(signal), start_s)
 
 
 def _relabelled(annotations: Annotations, convention: str) -> Annotations:

@@ -171,6 +171,38 @@ def test_exported_networks_agree_with_keras(rebuilt):
 
 
 @pytest.mark.slow
+def test_without_noise_the_robustness_is_what_evaluate_gave(rebuilt):
+    report = json.loads((rebuilt / "metrics" / "robustness" / "robustness.json").read_text())
+    assert "SYNTHETIC" in report["title"]
+    assert report["noise"] == "SYNTHETIC"
+    table = pd.read_csv(rebuilt / "metrics" / "robustness" / "classes.csv")
+    clean = table[table["snr_db"].isna() & ~table["gate"]].set_index("model")
+    for model in ("cnn", "rnn"):
+        judged = pd.read_parquet(rebuilt / "data" / "predictions" / "inter_patient" / f"{model}.parquet")
+        judged = judged[judged["time_s"] >= 30]
+        predicted = np.array(aami.CLASSES)[judged[list(aami.PROBABILITY_COLUMNS)].to_numpy().argmax(axis=1)]
+        accuracy = (judged["aami"] == predicted).mean()
+        assert clean.loc[model, "accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert set(table["noise"]) == {"none", "bw", "em", "ma"}
+
+
+@pytest.mark.slow
+def test_beats_are_detected_and_classified_end_to_end(rebuilt):
+    report = json.loads((rebuilt / "metrics" / "detection" / "detection.json").read_text())
+    assert "SYNTHETIC" in report["title"]
+    assert report["detector"]["records"] == 12
+    assert report["detector"]["qrs"]["whole"]["gross"]["se"] > 0.97
+    assert report["end_to_end"]["records"] == 4
+    for model in ("cnn", "rnn"):
+        evaluated = json.loads((rebuilt / "metrics" / "inter_patient" / f"{model}.json").read_text())
+        annotated = report["end_to_end"]["models"][model]["annotated"]
+        assert annotated["accuracy"] == pytest.approx(evaluated["accuracy"], abs=1e-6)
+        assert annotated["ec57"]["e_j_in_s"] == evaluated["ec57"]["e_j_in_s"]
+    files = rebuilt / "data" / "annotations" / "detection" / "detected" / "ensemble"
+    assert sorted(path.name for path in files.iterdir()) == [f"s{number:02d}.ens" for number in range(9, 13)]
+
+
+@pytest.mark.slow
 def test_nothing_is_left_to_do(rebuilt):
     assert "up to date" in dvc(rebuilt, "status")
     assert "up to date" in dvc(rebuilt, "repro")

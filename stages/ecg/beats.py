@@ -4,6 +4,7 @@ Training, evaluation and prediction all come through :func:`cut_beats`, so a bea
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,9 @@ KACHUEE_RR = 1.2
 
 FLAT_MV = 0.01
 """A window whose samples all lie within this span holds no beat that anyone could see: 2 adu at 200 adu/mV."""
+
+LARGEST_DENOMINATOR = 100_000
+"""Of the fraction by which a signal is resampled; half an hour is then right to 0.2 ms at any sampling rate."""
 
 
 @dataclass(frozen=True)
@@ -166,19 +170,11 @@ def fill(signal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def resample(signal: NDArray[np.float64], fs: float, fs_out: int) -> NDArray[np.float64]:
-    """Resample with a polyphase anti-aliasing filter.
-
-    Raises
-    ------
-    ValueError
-        If ``fs`` is not a whole number of Hz.
-    """
+    """Resample with a polyphase anti-aliasing filter, by the fraction nearest to the ratio of the sampling rates."""
     if fs == fs_out:
         return signal
-    if fs != int(fs):
-        raise ValueError(f"cannot resample from {fs} Hz: the sampling rate must be a whole number")
-    divisor = np.gcd(int(fs), fs_out)
-    return resample_poly(signal, fs_out // divisor, int(fs) // divisor, padtype="line")
+    ratio = Fraction(fs_out / fs).limit_denominator(LARGEST_DENOMINATOR)
+    return resample_poly(signal, ratio.numerator, ratio.denominator, padtype="line")
 
 
 def remove_baseline(signal: NDArray[np.float64], fs: float, spans_s: tuple[float, ...]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ PHYSIONET = "https://physionet.org/files/{name}/{version}/"
 CHECKSUMS = Path(__file__).parent / "checksums"
 BUSY = (429, 500, 502, 503, 504)
 """Answers of a server that are worth another try."""
+LIST = "SHA256SUMS.txt"
 CHUNK = 1 << 16
 GRACE_S = 1.0
 """How long a fetch that fails or is interrupted waits for its threads to clear up."""
@@ -70,7 +71,7 @@ PATIENCE = Patience()
 
 def mirror_variable(database: Database) -> str:
     """Name the environment variable that may point to a mirror of a database."""
-    return f"{database.name.upper()}_MIRROR"
+    return f"{database.name.upper().replace('-', '_')}_MIRROR"
 
 
 def published_checksums(database: Database) -> dict[str, str]:
@@ -94,6 +95,44 @@ def published_checksums(database: Database) -> dict[str, str]:
     if unlisted:
         raise SourceError(f"{path} has no checksum for {', '.join(unlisted)}; restore the list as it was published")
     return _checked({name: listed[name] for name in database.files})
+
+
+def announced_checksums(database: Database, source: str, patience: Patience = PATIENCE) -> dict[str, str]:
+    """Read the list of checksums that a source itself gives: for databases of which the project keeps none.
+
+    Parameters
+    ----------
+    database, source, patience
+        As for :func:`fetch_database`.
+
+    Returns
+    -------
+    dict of str to str
+        File name -> SHA-256; what lies in folders below is left out.
+
+    Raises
+    ------
+    SourceError
+        If the list cannot be had, or is none.
+    """
+    base = _base(database, source)
+    advice = f"set {mirror_variable(database)} to a folder or URL that holds {database.name} {database.version}"
+    if "://" not in base:
+        if not (Path(base) / LIST).is_file():
+            raise SourceError(f"{Path(base) / LIST} is missing; {advice} with the list of its checksums")
+        text = (Path(base) / LIST).read_text(encoding="utf-8")
+    else:
+        try:
+            with _session(1, patience) as session:
+                response = session.get(base + LIST, timeout=(patience.connect_s, patience.read_s))
+                response.raise_for_status()
+        except requests.RequestException as error:
+            raise SourceError(f"{_shown(f'{base}{LIST} cannot be had: {error}')}; {advice}") from error
+        text = response.text
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    if not lines or any(len(line) != 2 for line in lines):
+        raise SourceError(f"{_shown(base)}{LIST} is no list of checksums; expected a SHA-256 and a name a line")
+    return _checked({name.strip(): digest for digest, name in lines if "/" not in name})
 
 
 def fetch_database(

@@ -10,6 +10,7 @@ from stages.ecg.databases import Database
 TINY = Database(name="tinydb", version="2.0.0", ds1=("1", "2"), ds2=("3",))
 CONTENT = {name: (f"{name} of the tiny database\n" * 40 * (1 + len(name))).encode() for name in TINY.files}
 CHECKSUMS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
+ANNOUNCED = "".join(f"{digest}  {name}\n" for name, digest in CHECKSUMS.items())
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -47,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         name = self.path.rpartition("/")[2]
-        content = CONTENT[name]
+        content = ANNOUNCED.encode() if name == "SHA256SUMS.txt" else CONTENT[name]
         manner = self.server.next_manner(name)
         self.close_connection = manner in ("hang up", "slow", "truncated", "stall")
         if manner == "hang up":

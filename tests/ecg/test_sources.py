@@ -13,8 +13,8 @@ import trustme
 
 from stages.ecg import sources
 from stages.ecg.databases import MITDB, Database
-from stages.ecg.sources import Patience, SourceError, fetch_database, published_checksums
-from tests.ecg.file_server import CHECKSUMS, CONTENT, TINY, Server
+from stages.ecg.sources import Patience, SourceError, announced_checksums, fetch_database, published_checksums
+from tests.ecg.file_server import ANNOUNCED, CHECKSUMS, CONTENT, TINY, Server
 
 QUICK = Patience(connect_s=5.0, read_s=5.0, silence_s=20.0, retries=2, backoff_s=0.01, longest_pause_s=1)
 HASTY = replace(QUICK, read_s=0.2)
@@ -177,6 +177,28 @@ def test_checksum_error_names_what_was_expected_and_found(server, tmp_path):
         fetch(server.url, tmp_path)
     for part in ("2.dat", CHECKSUMS["2.dat"], found, server.url):
         assert part in str(failure.value)
+
+
+def test_a_source_announces_its_checksums_itself(server, tmp_path):
+    server.manners["SHA256SUMS.txt"] = ("503", "good")
+    assert announced_checksums(TINY, server.url, QUICK) == CHECKSUMS
+    (tmp_path / "SHA256SUMS.txt").write_text(f"{ANNOUNCED}{'0' * 64}  old/1.dat\n")
+    assert announced_checksums(TINY, str(tmp_path)) == CHECKSUMS
+
+
+@pytest.mark.parametrize("text", ["", "no list\n", "<html>\n<p>Not here</p>\n", f"{'0' * 64}  .bashrc\n"])
+def test_a_list_of_checksums_that_is_none(tmp_path, text):
+    (tmp_path / "SHA256SUMS.txt").write_text(text)
+    with pytest.raises(SourceError, match="no list of checksums|no SHA-256|no plain file name"):
+        announced_checksums(TINY, str(tmp_path))
+
+
+def test_a_list_of_checksums_that_cannot_be_had(server, refused_url, tmp_path):
+    server.manners["SHA256SUMS.txt"] = ("404",)
+    for source in (server.url, refused_url.replace("//", "//me:secret@"), str(tmp_path)):
+        with pytest.raises(SourceError, match=r"SHA256SUMS\.txt[\s\S]*set TINYDB_MIRROR") as failure:
+            announced_checksums(TINY, source, QUICK)
+        assert "secret" not in str(failure.value)
 
 
 UNREACHABLE = r"(?s)cannot be reached.*TINYDB_MIRROR.*make demo"

@@ -1,0 +1,133 @@
+"""Another database, end to end with the networks of this repository. Records are SYNTHETIC, made to look like svdb."""
+
+import hashlib
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+from scipy.signal import resample_poly
+
+from stages import external
+from stages.ecg.sources import SourceError
+
+FS = 128
+RECORDS = ("800", "801")
+
+
+def announce(folder):
+    """List the checksums of all files of a folder, as PhysioNet does."""
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}\n"
+        for path in sorted(folder.iterdir())
+        if path.name != "SHA256SUMS.txt"
+    ]
+    lines.append(f"{'0' * 64} old/800.dat\n")
+    (folder / "SHA256SUMS.txt").write_text("".join(lines))
+
+
+@pytest.fixture(scope="module")
+def published(synthetic_records, tmp_path_factory):
+    """Two records at 128 Hz, gain 0 in the headers, leads without names of leads, an annotation past the end."""
+    folder = tmp_path_factory.mktemp("published")
+    for name, made in zip(RECORDS, ("s09", "s10"), strict=True):
+        record, beats = wfdb.rdrecord(str(synthetic_records / made)), wfdb.rdann(str(synthetic_records / made), "atr")
+        signal = resample_poly(record.p_signal, FS, 360, padtype="line")
+        digital = np.rint(signal * 200).astype(int)
+        wfdb.wrsamp(
+            name,
+            FS,
+            ["mV", "mV"],
+            ["ECG1", "ECG2"],
+            d_signal=digital,
+            fmt=["212", "212"],
+            adc_gain=[200, 200],
+            baseline=[0, 0],
+            write_dir=str(folder),
+        )
+        header = folder / f"{name}.hea"
+        header.write_text(header.read_text().replace(" 200(0)/mV", " 0"))
+        assert " 212 0 " in header.read_text()
+        is_beat = np.isin(beats.symbol, list("NSVFQAaJLRejE/f"))
+        samples = np.rint(beats.sample[is_beat] * FS / 360).astype(int)
+        symbols = ["S" if one == "A" else one for one in np.asarray(beats.symbol)[is_beat]]
+        wfdb.wrann(name, "atr", np.append(samples, len(digital)), np.append(symbols, "N"), write_dir=str(folder))
+    announce(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TINYDB_MIRROR", raising=False)
+
+
+def params(source, annotator="atr", lead=None):
+    settings = SimpleNamespace(version="1.0.0", source=str(source), annotator=annotator, lead=lead)
+    return SimpleNamespace(external=settings, evaluate=SimpleNamespace(start_s=10.0))
+
+
+def test_a_database_in_the_manner_of_svdb_is_evaluated(tmp_path, published):
+    external.external("tinydb", params(published))
+    report = json.loads((tmp_path / "metrics" / "external" / "tinydb.json").read_text())
+    assert report["records"] == 2
+    assert report["remarks"] == {
+        "Annotations outside the signal were left out.": list(RECORDS),
+        "Lead ECG1 was taken, the first of 2; the networks learned from MLII.": list(RECORDS),
+    }
+    assert set(report["models"]) == {"cnn", "rnn", "ensemble"}
+    for ways in report["models"].values():
+        at_annotated, at_detected = ways["annotated"], ways["detected"]
+        assert at_annotated["judged"] == 1
+        assert at_annotated["accuracy"] > 0.6
+        qrs = at_detected["ec57"]["e_j_in_n"]["scored"]["gross"]["qrs"]
+        assert qrs["se"] > 0.97
+        assert qrs["ppv"] > 0.97
+        assert at_annotated["ec57"]["e_j_in_n"]["whole"]["gross"]["qrs"] == {"se": 1, "ppv": 1}
+    table = pd.read_csv(tmp_path / "metrics" / "external" / "tinydb.csv", dtype={"record": str})
+    assert set(table["record"]) == set(RECORDS)
+    called = tmp_path / "data" / "annotations" / "external" / "tinydb"
+    assert sorted(path.name for path in (called / "detected" / "ensemble").iterdir()) == ["800.ens", "801.ens"]
+    truth = wfdb.rdann(str(published / "800"), "atr")
+    given = wfdb.rdann(str(called / "annotated" / "cnn" / "800"), "cnn")
+    assert given.sample.tolist() == truth.sample[:-1].tolist()
+
+
+def test_it_comes_from_the_mirror_that_the_environment_names(tmp_path, monkeypatch, published):
+    monkeypatch.setenv("TINYDB_MIRROR", str(published))
+    database, checksums = external.announced("tinydb", params("physionet"))
+    assert database.records == RECORDS
+    assert sorted(checksums) == sorted(f"{name}.{suffix}" for name in RECORDS for suffix in ("atr", "dat", "hea"))
+
+
+def test_a_changed_file_is_refused(tmp_path, published):
+    mirror = shutil.copytree(published, tmp_path / "mirror")
+    with (mirror / "801.dat").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(SourceError, match=r"801\.dat .*failed its checksum twice"):
+        external.external("tinydb", params(mirror))
+    assert not (tmp_path / "metrics").exists()
+
+
+@pytest.mark.parametrize("name", ["../mitdb", "mitdb", "SVDB", "a/b", ""])
+def test_a_name_that_is_no_external_database(name, published):
+    with pytest.raises(SourceError, match="is no external database"):
+        external.external(name, params(published))
+
+
+def test_another_annotator_that_is_not_there(published):
+    with pytest.raises(SourceError, match=r"no record with the files \.hea, \.dat, \.qrs; set external\.annotator"):
+        external.external("tinydb", params(published, annotator="qrs"))
+
+
+def test_a_mirror_without_a_list(tmp_path):
+    with pytest.raises(SourceError, match=r"SHA256SUMS\.txt is missing; set TINYDB_MIRROR"):
+        external.external("tinydb", params(tmp_path))
+
+
+def test_a_lead_that_no_record_has(published):
+    with pytest.raises(ValueError, match="there is no lead V1; expected one of ECG1, ECG2"):
+        external.external("tinydb", params(published, lead="V1"))
