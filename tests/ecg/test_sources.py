@@ -189,7 +189,7 @@ def test_a_source_announces_its_checksums_itself(server, tmp_path):
 @pytest.mark.parametrize("text", ["", "no list\n", "<html>\n<p>Not here</p>\n", f"{'0' * 64}  .bashrc\n"])
 def test_a_list_of_checksums_that_is_none(tmp_path, text):
     (tmp_path / "SHA256SUMS.txt").write_text(text)
-    with pytest.raises(SourceError, match="no list of checksums|no SHA-256|no plain file name"):
+    with pytest.raises(SourceError, match=r"no list of checksums|no SHA-256|no plain file name"):
         announced_checksums(TINY, str(tmp_path))
 
 
