@@ -23,6 +23,10 @@ from stages.nets.saving import ABOUT, EPOCH
 OPSET = 18
 """Version of the ONNX operators: understood by runtimes since 2023."""
 
+IN_FLOATS = ["ADD", "LOG", "LOGISTIC", "MUL", "SOFTMAX", "SUB"]
+"""Operators that stay in floats among 8-bit integers. They weigh nothing, and scale rhythm features that differ by less
+than an integer can tell: on DS1 the classes of 99.9 instead of 99.0 % of the beats stay as they are."""
+
 
 def to_onnx(model: keras.Model, about: dict[str, Any]) -> bytes:
     """Convert a network to ONNX, for any number of beats at a time.
@@ -57,7 +61,7 @@ def to_litert(
         Of JSON values.
     calibration : tuple of ndarray or None
         Windows and rhythm features of beats of the training folds, from which the ranges of 8-bit integers are taken;
-        None keeps 32-bit floats. Inputs and outputs are floats either way.
+        None keeps 32-bit floats. Inputs and outputs are floats either way, see also ``IN_FLOATS``.
     """
     frozen = convert_variables_to_constants_v2(_inference(model, beats=1).get_concrete_function())
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
@@ -73,7 +77,13 @@ def to_litert(
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
             tf.lite.OpsSet.TFLITE_BUILTINS,
         ]
-    behind = io.BytesIO(converter.convert())
+        options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=IN_FLOATS)
+        selective = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=beats, debug_options=options
+        )
+        behind = io.BytesIO(selective.get_nondebug_quantized_model())
+    else:
+        behind = io.BytesIO(converter.convert())
     with zipfile.ZipFile(behind, "a") as archive:
         archive.writestr(zipfile.ZipInfo(ABOUT, EPOCH), json.dumps(about, sort_keys=True))
     return behind.getvalue()

@@ -93,7 +93,9 @@ def _keras(path: Path, _: int) -> Classifier:
 
     # One graph for any number of beats: `network.predict` traces one for the first number it meets and another for the
     # rest, and TensorFlow optimises them differently, so that the last bits would depend on what was judged before.
-    @tf.function(input_signature=[{one.name: tf.TensorSpec(one.shape, one.dtype) for one in network.inputs}])
+    @tf.function(
+        input_signature=[{one.name: tf.TensorSpec(one.shape, one.dtype) for one in network.inputs}], autograph=False
+    )
     def judge(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return network(inputs, training=False)
 
