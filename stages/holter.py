@@ -37,7 +37,8 @@ class Stretch:
         First sample, and sample after the last.
     beats : DataFrame, one row a beat
         ``sample``, ``time_s``, ``class`` (empty where it was not judged), ``p_<class>``, ``confidence`` (the highest of
-        them), ``rr_pre_s``, ``unreadable`` (why, or empty), ``edge``, ``invalid``.
+        them), ``rr_pre_s``, ``upright`` (its QRS complex points up), ``unreadable`` (why, or empty), ``edge``,
+        ``invalid``.
     problems : list of Problem
         In samples of the recording.
     shapes : dict of str to ndarray of float64, shape (3, samples)
@@ -114,7 +115,9 @@ def _judged(
     columns = list(aami.PROBABILITY_COLUMNS)
     if len(samples) < 2 or not np.isfinite(signal).any():
         empty = pd.DataFrame({"sample": samples, "class": "", "rr_pre_s": np.nan, "unreadable": "alone"})
-        empty = empty.assign(edge=False, invalid=False, confidence=np.nan, **dict.fromkeys(columns, np.nan))
+        empty = empty.assign(
+            upright=True, edge=False, invalid=False, confidence=np.nan, **dict.fromkeys(columns, np.nan)
+        )
         return empty, np.zeros((len(samples), *fmt.shape), dtype=np.float32)
     symbols = np.full(len(samples), UNKNOWN)
     signals, table = cut_beats(Recording(source.record, source.lead, source.fs, signal, samples, symbols), fmt)
@@ -127,6 +130,8 @@ def _judged(
     named = np.where(readable, np.array(aami.CLASSES)[np.nan_to_num(probabilities).argmax(axis=1)], "")
     beats = pd.DataFrame({"sample": samples, "class": named, **dict(zip(columns, probabilities.T, strict=True))})
     beats["confidence"] = probabilities.max(axis=1)
+    fiducial = np.abs(fmt.times_s).argmin()
+    beats["upright"] = signals[:, fiducial, 0] > np.median(signals[:, :, 0], axis=1)
     beats = beats.assign(unreadable=reasons, **{name: table[name] for name in ("rr_pre_s", "edge", "invalid")})
     return beats, signals
 

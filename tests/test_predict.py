@@ -106,6 +106,21 @@ def test_every_runtime_gives_the_same(record, runtime):
     assert found["sample"].tolist() == expected["sample"].tolist()
 
 
+def test_a_lead_upside_down_is_reported_and_can_be_turned(record, tmp_path):
+    expected = predict.classify(record, model="cnn", beats="atr")
+    assert predict.DOWNWARD not in expected.summary["remarks"]
+    assert expected.beats["upright"].all()
+    signal, beats = made_up(SECONDS)
+    wfdb.wrsamp("x2", FS, ["mV"], ["MLII"], -signal[:, None], fmt=["16"], adc_gain=[1000.0], baseline=[0],
+                write_dir=str(tmp_path))  # fmt: skip
+    wfdb.wrann("x2", "atr", beats, ["N"] * len(beats), write_dir=str(tmp_path))
+    assert predict.DOWNWARD in predict.classify(tmp_path / "x2", model="cnn", beats="atr").summary["remarks"]
+    turned = predict.classify(tmp_path / "x2", model="cnn", beats="atr", invert=True)
+    assert turned.summary["remarks"] == ["The signal was turned upside down, as asked."]
+    np.testing.assert_allclose(turned.beats["p_V"], expected.beats["p_V"], atol=1e-4)
+    assert not any(excerpt.signal_mv.max() < 0.5 for excerpt in turned.excerpts)
+
+
 def test_beats_of_an_annotator(record):
     _, beats = made_up(SECONDS)
     found = predict.classify(record, model="cnn", beats="atr")
