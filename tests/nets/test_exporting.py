@@ -5,9 +5,12 @@ import zipfile
 
 import keras
 import numpy as np
+import onnx
+import onnx.reference
 import pytest
 
 from stages.nets.building import Inputs, average, build_cnn, build_rnn
+from stages.nets.canonical import canonical
 from stages.nets.classifying import ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
 from stages.nets.runtimes import load
@@ -46,6 +49,37 @@ def beats():
 
 def expected_of(network, beats):
     return network.predict({"beat": beats[0], "rhythm": beats[1]}, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn"])
+def test_equal_networks_give_equal_bytes(networks, name):
+    # The converter numbers what it makes, and goes on counting the second time.
+    assert to_onnx(networks[name], ABOUT) == to_onnx(networks[name], ABOUT)
+
+
+def test_an_order_that_does_not_matter_is_made_one():
+    def network(swapped):
+        one, other = ("a", "b") if not swapped else ("q", "p")
+        nodes = [
+            onnx.helper.make_node("Mul", ["beat", "w"], [one], name="first"),
+            onnx.helper.make_node("Add", ["beat", "k"], [other], name="second"),
+            onnx.helper.make_node("Neg", ["beat"], ["unused"]),
+        ]
+        last = onnx.helper.make_node("Sub", [one, other], ["probabilities"])
+        values = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [2]) for n in ("beat", "probabilities")]
+        constants = [onnx.helper.make_tensor(n, onnx.TensorProto.FLOAT, [2], [at, 2.0]) for at, n in enumerate("wk")]
+        order = -1 if swapped else 1
+        graph = onnx.helper.make_graph([*nodes[::order], last], "g", values[:1], values[1:], constants[::order])
+        return onnx.helper.make_model(graph)
+
+    one, other = canonical(network(False)), canonical(network(True))
+    onnx.checker.check_model(one)
+    assert one == other
+    assert [node.op_type for node in one.graph.node] == ["Mul", "Add", "Sub"]
+    assert one.graph.input[0].name == "beat"
+    beat = np.array([3.0, 5.0], dtype="f4")
+    expected, found = (onnx.reference.ReferenceEvaluator(m).run(None, {"beat": beat}) for m in (network(False), one))
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
