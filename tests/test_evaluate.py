@@ -7,7 +7,7 @@ import pytest
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About, BeatSet
 from stages.evaluate import mean_of_pairs, mistakes, predictions, require_same_beats, scores
-from stages.nets.saving import Classifier, ModelFileError
+from stages.nets.classifying import Classifier, ModelFileError
 
 
 def classifier(about):
