@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 import sys
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from stages import paths
@@ -25,7 +27,7 @@ from stages.ecg.beatset import About
 from stages.learning import OutOfFold, Training, build, read_training, settings_of
 from stages.nets.adapting import fit_temperature, scale_confidence
 from stages.nets.building import average
-from stages.nets.fitting import fit, machine, make_deterministic, predict
+from stages.nets.fitting import fit, machine, make_deterministic, predict, processes
 from stages.nets.saving import save_classifier
 from stages.params import MODELS, PROTOCOLS, Params, ParamsError, load_params
 from stages.scores.curves import expected_calibration_error
@@ -92,38 +94,62 @@ def train(protocol: str, name: str, params: Params) -> None:
 def fit_ensemble(
     protocol: str, name: str, params: Params, training: Training, title: str, checkpoints: Path
 ) -> Ensemble:
-    """Fit one network for each of the first folds, without its beats."""
+    """Fit one network for each of the first folds, without its beats: side by side, a process a core."""
     ensemble, chosen = getattr(params.train, protocol), getattr(params.train, name)
-    probabilities = np.full((len(training.table), len(aami.CLASSES)), np.nan, dtype=np.float32)
+    learners = training.members[: ensemble.members]
+    begun = time.perf_counter()
+    fits = Parallel(n_jobs=min(processes(), len(learners)))(
+        delayed(fit_member)(protocol, name, params, training, number, title, checkpoints)
+        for number in range(len(learners))
+    )
     members, histories = [], []
-    for number, member in enumerate(training.members[: ensemble.members]):
-        settings = settings_of(params.train, chosen, ensemble.longer, number)
-        make_deterministic(settings.seed)
+    probabilities = np.full((len(training.table), len(aami.CLASSES)), np.nan, dtype=np.float32)
+    for member, (weights, history, judged) in zip(learners, fits, strict=True):
         network = build(training, member.scaler, chosen, ensemble)
-        log.info(
-            "%s, fold %s held out: %d weights, %d draws",
-            title,
-            member.fold,
-            network.count_params(),
-            len(member.draws.beat),
-        )
-        config = {**asdict(settings), **chosen.model_dump(), "balance": training.method}
-        with tracked_run(params.tracking, f"{title}, fold {member.fold}", protocol, config) as log_values:
-            watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, send=log_values: send(logs))
-            history = fit(
-                network,
-                training.beats,
-                member.draws,
-                member.held_out,
-                settings,
-                training.augment,
-                checkpoints / member.fold,
-                [watcher],
-            )
-        probabilities[member.rows] = predict(network, member.held_out.signals, member.held_out.rhythm)
+        network.set_weights(weights)
         members.append(network)
         histories.append(history.assign(fold=member.fold))
+        probabilities[member.rows] = judged
+    drawn = sum(len(one.draws.beat) * len(history) for one, history in zip(learners, histories, strict=True))
+    log.info("%s: %.0f beats/s in all, everything included", title, drawn / (time.perf_counter() - begun))
     return Ensemble(members, pd.concat(histories), probabilities)
+
+
+def fit_member(
+    protocol: str, name: str, params: Params, training: Training, number: int, title: str, checkpoints: Path
+) -> tuple[list[NDArray], pd.DataFrame, NDArray[np.float32]]:
+    """Fit one network, which may be in a process of its own.
+
+    Returns
+    -------
+    weights : list of ndarray
+    history : DataFrame
+        From :func:`stages.nets.fitting.fit`.
+    probabilities : ndarray of float32, shape (beats of its fold, classes)
+        What it gives to the beats that it left out.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    ensemble, chosen = getattr(params.train, protocol), getattr(params.train, name)
+    member = training.members[number]
+    settings = settings_of(params.train, chosen, ensemble.longer, number)
+    make_deterministic(settings.seed)
+    network = build(training, member.scaler, chosen, ensemble)
+    title = f"{title}, fold {member.fold}"
+    log.info("%s held out: %d weights, %d draws", title, network.count_params(), len(member.draws.beat))
+    config = {**asdict(settings), **chosen.model_dump(), "balance": training.method}
+    with tracked_run(params.tracking, title, protocol, config) as log_values:
+        watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: log_values(logs))
+        history = fit(
+            network,
+            training.beats,
+            member.draws,
+            member.held_out,
+            settings,
+            training.augment,
+            checkpoints / member.fold,
+            [watcher],
+        )
+    return network.get_weights(), history, predict(network, member.held_out.signals, member.held_out.rhythm)
 
 
 def about_model(protocol: str, name: str, learned: About) -> dict[str, object]:

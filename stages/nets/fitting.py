@@ -209,11 +209,11 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """Logs one line an epoch, with the speed."""
+    """Logs one line an epoch, with the speed; fits beside one another are told apart by name."""
 
-    def __init__(self, draws: int, epochs: int) -> None:
+    def __init__(self, name: str, draws: int, epochs: int) -> None:
         super().__init__()
-        self.draws, self.epochs = draws, epochs
+        self.name, self.draws, self.epochs = name, draws, epochs
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.begun = self.epoch_begun = time.perf_counter()
@@ -227,12 +227,12 @@ class Progress(keras.callbacks.Callback):
         self.drawn += self.draws
         speed = self.draws / (time.perf_counter() - self.epoch_begun)
         scores = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_loss", "val_accuracy", "val_macro_f1"))
-        log.info("epoch %d/%d  %s  %.0f beats/s", epoch + 1, self.epochs, scores, speed)
+        log.info("%s: epoch %d/%d  %s  %.0f beats/s", self.name, epoch + 1, self.epochs, scores, speed)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if self.drawn:
             speed = self.drawn / (time.perf_counter() - self.begun)
-            log.info("whole fit, graph building and validation included: %.0f beats/s", speed)
+            log.info("%s: whole fit, graph building and validation included: %.0f beats/s", self.name, speed)
 
 
 def fit(
@@ -287,7 +287,7 @@ def fit(
             batches,
             initial_epoch=first,
             epochs=settings.epochs,
-            callbacks=[*watchers, Progress(len(draws.beat), settings.epochs), *callbacks],
+            callbacks=[*watchers, Progress(folder.name, len(draws.beat), settings.epochs), *callbacks],
             shuffle=False,
             verbose=0,
         )
@@ -323,6 +323,11 @@ def make_deterministic(seed: int) -> None:
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def processes() -> int:
+    """How many networks to fit at once: one a core, one in all where a GPU does the work."""
+    return 1 if tf.config.list_physical_devices("GPU") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, str | int]:
