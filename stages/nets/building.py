@@ -9,8 +9,10 @@ import keras
 from stages.ecg import aami
 
 FRAME = 3
-"""Samples that the CNN takes as one step: at 360 Hz, 120 frames a second lose nothing of a QRS complex and cost a third of
-the time. A convolution over frames is one over samples with this stride, and oneDNN is several times as fast at it."""
+"""Samples that the CNN takes as one step: at 360 Hz, 120 frames a second lose nothing of a QRS complex at a third
+of the cost.
+
+A convolution over frames is one over samples with this stride, and oneDNN is several times as fast at it."""
 
 KERNELS = (4, 5, 3)
 """Lengths of the convolution kernels, in steps of what each reads: the first one spans 12 samples."""
