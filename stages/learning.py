@@ -193,7 +193,8 @@ class OutOfFold:
             prevalence_of_s=training.prevalence_of_s(count),
             past_only=training.about.fmt.past_only,
         )
-        self._adapt = Adapter(self.adaptation, training.beats.signals[self.rows], training.table["record"][self.rows])
+        beats, records = training.beats, training.table["record"][self.rows]
+        self._adapt = Adapter(self.adaptation, beats.signals[self.rows], beats.rhythm[self.rows], records)
 
     def adapted(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Adapt the probabilities of all training beats; those of ``rows`` are returned."""

@@ -1,7 +1,7 @@
 """Adapting probabilities to the recording that beats come from, without labels.
 
-What a network gives to a beat is moved towards what it gives to the beats of the same recording that look most like
-it; then N and S are divided anew for the share of S beats that the recording suggests; then confidence is scaled.
+What a network gives to a beat is moved towards what it gives to the beats of the same recording that are most like it;
+then N and S are divided anew for the share of S beats that the recording suggests; then confidence is scaled.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
+from scipy.sparse import csr_array
 
 from stages.ecg import aami
 
@@ -16,9 +17,11 @@ N, S = (aami.CLASSES.index(name) for name in "NS")
 TOLERANCE = 1e-8
 ITERATIONS = 1000
 
-OWN_SHARE = 0.3
-"""Of its own probabilities in those of a beat, the rest is the mean of the beats alike. In cross-validation on DS1 the
-F1 of V rises up to about this share, with 7 to 61 beats alike and for both networks."""
+PULL = 0.97
+PASSES = 50
+"""How far each pass moves a beat towards those alike, and how many passes there are. In cross-validation on DS1, mean
+of three CNNs and an RNN with 5 beats alike, the F1 of V rises from 0.891 to 0.923 and that of S from 0.749 to 0.810; 3
+to 8 beats, 0.95 to 0.99 and 30 to 100 passes are level."""
 
 ROWS_AT_ONCE = 2048
 """Beats that are correlated with all others of their recording at a time, so that memory stays small."""
@@ -34,7 +37,7 @@ class Adaptation:
     Attributes
     ----------
     alike_beats : int or None
-        Number of beats for :func:`share_among_alike`; None leaves that out.
+        Number of neighbours of a beat for :func:`share_among_alike`; None leaves that out.
     prior_beats : float or None
         For :func:`adapt_prevalence`; None leaves that out.
     prevalence_of_s : float
@@ -59,35 +62,59 @@ class Adapter:
     ----------
     adaptation : Adaptation
     signals : ndarray of float32, shape (beats, samples, channels)
+    rhythm : ndarray of float32, shape (beats, features)
     records : array_like, shape (beats,)
         The recording of each beat, whose beats are in time order; all of them should be there.
     """
 
-    def __init__(self, adaptation: Adaptation, signals: NDArray[np.float32], records: ArrayLike) -> None:
+    def __init__(
+        self, adaptation: Adaptation, signals: NDArray[np.float32], rhythm: NDArray[np.float32], records: ArrayLike
+    ) -> None:
         self.adaptation, self.records = adaptation, np.asarray(records)
-        self.alike: NDArray[np.int64] | None = None
-        if adaptation.alike_beats is not None:
-            self.alike = nearest_beats(signals, self.records, adaptation.alike_beats, adaptation.past_only)
+        self.alike: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        if (count := adaptation.alike_beats) is not None:
+            past = adaptation.past_only
+            self.alike = (
+                nearest_beats(shapes_of(signals), self.records, count, past),
+                nearest_beats(rhythm.astype(np.float64), self.records, count, past),
+            )
 
     def __call__(self, probabilities: NDArray[np.floating]) -> NDArray[np.float32]:
         """Give the adapted probabilities, shape (beats, classes)."""
         how, adapted = self.adaptation, np.asarray(probabilities)
         if self.alike is not None:
-            adapted = share_among_alike(adapted, self.alike)
+            adapted = share_among_alike(adapted, *self.alike)
         if how.prior_beats is not None:
             adapted = adapt_prevalence(adapted, self.records, how.prevalence_of_s, how.prior_beats, how.past_only)
         return scale_confidence(adapted, how.temperature).astype(np.float32)
 
 
-def nearest_beats(
-    signals: NDArray[np.float32], records: ArrayLike, count: int, past_only: bool = False
-) -> NDArray[np.int64]:
-    """Find the beats of the same recording that look most like each beat.
+def shapes_of(signals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Free windows of level and amplitude, so that the nearest are those of the highest correlation.
 
     Parameters
     ----------
     signals : ndarray of float32, shape (beats, samples, channels)
-        The first channel is compared, by correlation over the window.
+        The first channel is taken.
+
+    Returns
+    -------
+    ndarray of float32, shape (beats, samples)
+        Of mean 0 and norm 1; a flat window is all 0.
+    """
+    level = signals[:, :, 0] - signals[:, :, 0].mean(axis=1, keepdims=True)
+    return level / np.maximum(np.linalg.norm(level, axis=1, keepdims=True), SMALLEST)
+
+
+def nearest_beats(
+    vectors: NDArray[np.floating], records: ArrayLike, count: int, past_only: bool = False
+) -> NDArray[np.int64]:
+    """Find the beats of the same recording that are most like each beat.
+
+    Parameters
+    ----------
+    vectors : ndarray of float, shape (beats, dimensions)
+        What describes a beat; the Euclidean distance is compared.
     records : array_like, shape (beats,)
     count : int
     past_only : bool
@@ -98,15 +125,15 @@ def nearest_beats(
         Rows of the beats, in no order; where a recording has fewer, the row of the beat itself fills up.
     """
     records = np.asarray(records)
-    nearest = np.repeat(np.arange(len(signals))[:, None], count, axis=1)
+    nearest = np.repeat(np.arange(len(vectors))[:, None], count, axis=1)
     for record in np.unique(records):
         rows = np.flatnonzero(records == record)
-        shapes = signals[rows, :, 0] - signals[rows, :, 0].mean(axis=1, keepdims=True)
-        shapes /= np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), SMALLEST)
+        mine = vectors[rows]
+        half = np.einsum("bd,bd->b", mine, mine) / 2
         found = min(count, len(rows) - 1)
         for first in range(0, len(rows) if found else 0, ROWS_AT_ONCE):
             here = np.arange(first, min(first + ROWS_AT_ONCE, len(rows)))
-            likeness = shapes[here] @ shapes.T
+            likeness = mine[here] @ mine.T - half  # less half the squared distance, but for a constant of the row
             hidden = np.arange(len(rows)) >= here[:, None] if past_only else np.arange(len(rows)) == here[:, None]
             likeness[hidden] = -np.inf
             best = np.argpartition(-likeness, found - 1, axis=1)[:, :found]
@@ -115,16 +142,19 @@ def nearest_beats(
     return nearest
 
 
-def share_among_alike(probabilities: NDArray[np.floating], alike: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Move what the shape of a beat says towards the mean of the beats alike.
+def share_among_alike(
+    probabilities: NDArray[np.floating], of_shape: NDArray[np.int64], of_rhythm: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Judge beats together with those alike.
 
     Beats of one shape have one origin, and many of them are judged better than one. The N and S beats of a patient may
-    have the same shape: their sum is shared, how it divides into N and S stays the beat's own.
+    have the same shape: their sum is shared among the beats of one shape, and how it divides into N and S among those
+    that come in the same rhythm.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (beats, classes)
-    alike : ndarray of int, shape (beats, count)
+    of_shape, of_rhythm : ndarray of int, shape (beats, count)
         From :func:`nearest_beats`.
 
     Returns
@@ -132,12 +162,39 @@ def share_among_alike(probabilities: NDArray[np.floating], alike: NDArray[np.int
     ndarray of float64, shape (beats, classes)
     """
     own = np.asarray(probabilities, dtype=np.float64)
-    shared = OWN_SHARE * own + (1 - OWN_SHARE) * own[alike].mean(axis=1)
     either = own[:, N] + own[:, S]
     share = np.divide(own[:, S], either, out=np.zeros_like(either), where=either > 0)
-    either = shared[:, N] + shared[:, S]
+    shared = own.copy()
+    shared[:, N], shared[:, S] = either, 0
+    shared = propagate(shared, of_shape)
+    share = propagate(share, of_rhythm)
+    either = shared[:, N].copy()
     shared[:, N], shared[:, S] = either * (1 - share), either * share
     return shared
+
+
+def propagate(values: NDArray[np.float64], alike: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Spread values over a graph of beats alike, none of which forgets its own.
+
+    The iteration of Zhou, Bousquet, Lal, Weston & Schoelkopf, "Learning with local and global consistency", NIPS 2003,
+    with the mean of the neighbours in the place of their symmetric weights, and probabilities in that of labels.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (beats,) or (beats, columns)
+    alike : ndarray of int, shape (beats, count)
+
+    Returns
+    -------
+    ndarray of float64, shape of ``values``
+    """
+    beats, count = alike.shape
+    starts = np.arange(0, beats * count + 1, count)
+    mean = csr_array((np.full(beats * count, 1 / count), alike.ravel(), starts), shape=(beats, beats))
+    spread = values
+    for _ in range(PASSES):
+        spread = PULL * (mean @ spread) + (1 - PULL) * values
+    return spread
 
 
 def adapt_prevalence(

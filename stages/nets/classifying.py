@@ -45,7 +45,7 @@ class Classifier:
         for record in np.unique(records):
             rows = records == record
             beats = np.asarray(signals[rows])
-            adapt = Adapter(adaptation, beats, records[rows])
+            adapt = Adapter(adaptation, beats, rhythm[rows], records[rows])
             probabilities[rows] = adapt(self.run(beats, rhythm[rows]))
         return probabilities
 

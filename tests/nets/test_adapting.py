@@ -7,7 +7,9 @@ from stages.nets.adapting import (
     adapt_prevalence,
     fit_temperature,
     nearest_beats,
+    propagate,
     scale_confidence,
+    shapes_of,
     share_among_alike,
 )
 
@@ -90,7 +92,7 @@ def shapes(kinds, seed=0):
 def test_the_nearest_are_those_of_the_same_shape_and_recording():
     kinds = np.random.default_rng(1).integers(0, 3, 300)
     records = np.repeat(["a", "b"], 150)
-    nearest = nearest_beats(shapes(kinds), records, 15)
+    nearest = nearest_beats(shapes_of(shapes(kinds)), records, 15)
     assert nearest.shape == (300, 15)
     assert (kinds[nearest] == kinds[:, None]).all()
     assert (records[nearest] == records[:, None]).all()
@@ -99,39 +101,72 @@ def test_the_nearest_are_those_of_the_same_shape_and_recording():
 
 
 def test_the_nearest_of_the_past_lie_before():
-    nearest = nearest_beats(shapes(np.zeros(50, dtype=int)), np.zeros(50), 5, past_only=True)
+    nearest = nearest_beats(shapes_of(shapes(np.zeros(50, dtype=int))), np.zeros(50), 5, past_only=True)
     assert (nearest[0] == 0).all()
     assert sorted(nearest[3]) == [0, 1, 2, 3, 3]
     assert (nearest[5:] < np.arange(5, 50)[:, None]).all()
 
 
 def test_many_beats_are_searched_in_parts_with_the_same_result(monkeypatch):
-    signals = shapes(np.random.default_rng(2).integers(0, 4, 100))
+    signals = shapes_of(shapes(np.random.default_rng(2).integers(0, 4, 100)))
     whole = nearest_beats(signals, np.zeros(100), 7)
     monkeypatch.setattr("stages.nets.adapting.ROWS_AT_ONCE", 33)
     np.testing.assert_array_equal(np.sort(nearest_beats(signals, np.zeros(100), 7)), np.sort(whole))
 
 
 def test_a_recording_of_one_beat_and_flat_beats_have_themselves_and_each_other():
-    assert nearest_beats(shapes([0]), ["x"], 3).tolist() == [[0, 0, 0]]
-    assert sorted(nearest_beats(np.zeros((3, 60, 1), "f4"), ["x"] * 3, 2)[1]) == [0, 2]
+    assert nearest_beats(shapes_of(shapes([0])), ["x"], 3).tolist() == [[0, 0, 0]]
+    assert sorted(nearest_beats(shapes_of(np.zeros((3, 60, 1), "f4")), ["x"] * 3, 2)[1]) == [0, 2]
 
 
-def test_beats_alike_outvote_a_mistake_about_shape():
+def test_the_nearest_are_those_of_the_smallest_distance():
+    features = np.random.default_rng(4).normal(size=(200, 6)) * [1, 1, 1, 1, 0.1, 3]
+    distances = np.linalg.norm(features[:, None] - features, axis=2) + np.diag(np.full(200, np.inf))
+    nearest = nearest_beats(features, np.zeros(200), 5)
+    np.testing.assert_array_equal(np.sort(nearest), np.sort(distances.argsort(axis=1)[:, :5]))
+
+
+def everyone_else(count):
+    return np.array([[row for row in range(count) if row != beat] for beat in range(count)])
+
+
+def test_what_is_propagated_keeps_its_sum_and_ends_between_its_own_value_and_the_mean():
+    values = np.array([1.0, 0.0, 0.0, 0.0])
+    spread = propagate(values, everyone_else(4))
+    assert spread.sum() == pytest.approx(1)
+    assert 0.25 < spread[0] < 0.35
+    np.testing.assert_array_equal(propagate(np.stack([values, values], axis=1), everyone_else(4))[:, 1], spread)
+
+
+def test_nothing_passes_between_beats_that_are_not_alike():
+    apart = np.array([[1], [0], [3], [2]])
+    np.testing.assert_array_equal(propagate(np.array([0.9, 0.1, 0.0, 0.0]), apart)[2:], 0)
+
+
+def test_of_the_past_nothing_reaches_back():
+    rng = np.random.default_rng(5)
+    features, values = rng.normal(size=(60, 3)), rng.random(60)
+    whole = propagate(values, nearest_beats(features, np.zeros(60), 3, past_only=True))
+    first = propagate(values[:40], nearest_beats(features[:40], np.zeros(40), 3, past_only=True))
+    np.testing.assert_allclose(whole[:40], first, rtol=1e-12)
+
+
+def test_beats_of_one_shape_outvote_a_mistake_about_shape():
     given = np.tile([0.05, 0.0, 0.9, 0.05, 0.0], (16, 1))
-    given[3] = [0.6, 0.0, 0.4, 0.0, 0.0]
-    alike = np.array([[row for row in range(16) if row != beat] for beat in range(16)])
-    shared = share_among_alike(given, alike)
+    given[3] = [0.9, 0.0, 0.1, 0.0, 0.0]
+    shared = share_among_alike(given, everyone_else(16), everyone_else(16))
     assert shared[3].argmax() == 2
-    np.testing.assert_allclose(shared[3], 0.3 * given[3] + 0.7 * given[0])
     np.testing.assert_allclose(shared.sum(axis=1), 1)
 
 
-def test_beats_alike_do_not_say_whether_a_beat_is_n_or_s():
-    given = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0], [0.5, 0.0, 0.5, 0, 0]])
-    shared = share_among_alike(given, np.array([[1, 2], [0, 2], [0, 1]]))
-    np.testing.assert_allclose(shared[:, 1] / shared[:, :2].sum(axis=1), [0.1, 0.9, 0.0])
-    assert shared[0, 2] == pytest.approx(0.7 * 0.25)
+def test_n_or_s_is_settled_among_beats_of_one_rhythm_not_of_one_shape():
+    early, usual = [0.4, 0.6, 0, 0, 0], [0.9, 0.1, 0, 0, 0]
+    given = np.array([early, early, [0.6, 0.4, 0, 0, 0], usual, usual, usual])
+    same_shape = everyone_else(6)
+    same_rhythm = np.array([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
+    shared = share_among_alike(given, same_shape, same_rhythm)
+    assert shared.argmax(axis=1).tolist() == [1, 1, 1, 0, 0, 0]
+    np.testing.assert_allclose(shared[3:], given[3:])
 
 
 def test_the_temperature_undoes_confidence_that_is_not_earned():
@@ -146,12 +181,14 @@ def test_the_temperature_undoes_confidence_that_is_not_earned():
 
 
 def test_an_adapter_does_each_step_that_is_asked_for():
-    kinds = np.random.default_rng(1).integers(0, 2, 400)
-    signals, records = shapes(kinds), np.zeros(400)
+    rng = np.random.default_rng(1)
+    kinds = rng.integers(0, 2, 400)
+    signals, rhythm, records = shapes(kinds), rng.normal(size=(400, 6)).astype("f4"), np.zeros(400)
     _, given = calibrated(0.5, 400)
     plain = Adaptation(alike_beats=None, prior_beats=None, prevalence_of_s=PREVALENCE, past_only=False)
-    np.testing.assert_allclose(Adapter(plain, signals, records)(given), given, rtol=1e-6)
+    np.testing.assert_allclose(Adapter(plain, signals, rhythm, records)(given), given, rtol=1e-6)
     every = Adaptation(alike_beats=15, prior_beats=100, prevalence_of_s=PREVALENCE, past_only=False, temperature=2.0)
-    expected = share_among_alike(given, nearest_beats(signals, records, 15))
+    of_shape, of_rhythm = (nearest_beats(what, records, 15) for what in (shapes_of(signals), rhythm.astype(float)))
+    expected = share_among_alike(given, of_shape, of_rhythm)
     expected = scale_confidence(adapt_prevalence(expected, records, PREVALENCE, 100), 2.0)
-    np.testing.assert_allclose(Adapter(every, signals, records)(given), expected, rtol=1e-6)
+    np.testing.assert_allclose(Adapter(every, signals, rhythm, records)(given), expected, rtol=1e-6)
