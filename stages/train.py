@@ -175,7 +175,7 @@ def write_reports(
     save_png(learning_curves_figure(history, title), folder / "history.png")
     best = history[history["best"]].set_index("fold")
     report = {
-        "title": f"{title}: training beats, each scored by the network that left out its fold",
+        "title": f"{title}: the beats of the folds left out, each scored by the network that left it out",
         "cross_validation": scores,
         "calibration": calibration,
         "best_epoch": best["epoch"].astype(int).to_dict(),
