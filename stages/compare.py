@@ -110,7 +110,7 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, d
     for name, probabilities in classifiers.items():
         ec57, table = ec57_views(references, annotated / name, ANNOTATOR[name], settings.start_s)
         scored[name] = {**score(truth, records, probabilities, settings), "ec57": ec57}
-        main = table[(table["convention"] == "e_j_in_n") & (table["start_s"] == settings.start_s)]
+        main = table[(table["convention"] == "e_j_in_n") & (table["period"] == "scored")]
         intervals.append(side_by_side.ec57_intervals(main, name, *how))
         ec57_tables.append(table.assign(model=name))
     report = {

@@ -105,7 +105,7 @@ def ec57_views(
     dict
         Convention -> ``mapping`` in words, ``scored`` and ``whole`` as :func:`stages.scores.ec57.ec57_scores` has them.
     DataFrame
-        One row a convention, period and record.
+        One row a convention, ``period`` (``scored`` or ``whole``) and record.
     """
     called = {record: read_annotations(folder, record, annotator) for record in references}
     report: dict[str, Any] = {}
@@ -125,7 +125,8 @@ def ec57_views(
             }
             report[convention][period] = {"start_s": start, **ec57_scores(confusions)}
             table = ec57_table(confusions)
-            tables.append(table.assign(convention=convention, start_s=start)[["convention", "start_s", *table.columns]])
+            views = {"convention": convention, "period": period, "start_s": start}
+            tables.append(table.assign(**views)[[*views, *table.columns]])
     return report, pd.concat(tables, ignore_index=True)
 
 

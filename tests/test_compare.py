@@ -107,6 +107,20 @@ def test_every_score_and_group_is_in_the_tables(folders, params):
     assert report["mcnemar"]["rnn_vs_cnn"] == {"only_first_right": 1, "only_second_right": 1, "p_value": 1.0}
 
 
+def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, params, monkeypatch):
+    given = []
+    counted = compare.side_by_side.ec57_intervals
+    monkeypatch.setattr(
+        compare.side_by_side,
+        "ec57_intervals",
+        lambda table, *how: given.append(table["record"]) or counted(table, *how),
+    )
+    assert params.evaluate.start_s == 0
+    compare.compare(params)
+    assert len(given) == 6
+    assert all(records.tolist() == ["100", "101"] for records in given)
+
+
 def test_the_ensemble_is_annotated_like_the_networks(folders, params):
     compare.compare(params)
     read = read_annotations(folders / "annotations" / "inter_patient" / "ensemble", "101", "ens")
