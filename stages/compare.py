@@ -103,7 +103,8 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, d
     references = read_references(raw, beats)
     how = (settings.resamples, settings.seed)
     annotated = ANNOTATIONS / protocol
-    write_predicted(annotated / ENSEMBLE, ANNOTATOR[ENSEMBLE], beats, classifiers[ENSEMBLE].argmax(axis=1))
+    averaged = classifiers[ENSEMBLE].argmax(axis=1)
+    write_predicted(annotated / ENSEMBLE, ANNOTATOR[ENSEMBLE], beats, averaged, references)
 
     scored, ec57_tables = {}, []
     intervals = [side_by_side.interval_table(truth, records, classifiers, *how)]

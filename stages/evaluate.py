@@ -62,8 +62,9 @@ def evaluate(protocol: str, name: str, settings: Evaluate) -> None:
     predictions(beats, probabilities).to_parquet(path, index=False)
 
     raw, annotated = paths.RAW / beats.about.database, paths.ANNOTATIONS / protocol / name
-    write_predicted(annotated, name, beats.table, probabilities.argmax(axis=1))
-    ec57, ec57_records = ec57_views(read_references(raw, beats.table), annotated, name, settings.start_s)
+    references = read_references(raw, beats.table)
+    write_predicted(annotated, name, beats.table, probabilities.argmax(axis=1), references)
+    ec57, ec57_records = ec57_views(references, annotated, name, settings.start_s)
     report = {
         "protocol": label,
         "database": f"{beats.about.database} {beats.about.version}",

@@ -8,7 +8,7 @@ from stages import compare
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, write_annotations
 from stages.params import load_params
-from stages.scoring import write_predicted
+from stages.scoring import read_references, write_predicted
 
 BEATS = pd.DataFrame(
     {
@@ -47,7 +47,9 @@ def folders(tmp_path, monkeypatch):
         for name, probabilities in (("cnn", CNN), ("rnn", RNN)):
             table = pd.concat([BEATS, pd.DataFrame(probabilities, columns=list(aami.PROBABILITY_COLUMNS))], axis=1)
             table.to_parquet(tmp_path / "predictions" / protocol / f"{name}.parquet")
-            write_predicted(tmp_path / "annotations" / protocol / name, name, BEATS, probabilities.argmax(axis=1))
+            called = probabilities.argmax(axis=1)
+            annotated = tmp_path / "annotations" / protocol / name
+            write_predicted(annotated, name, BEATS, called, read_references(raw, BEATS))
     return tmp_path
 
 
