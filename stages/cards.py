@@ -2,27 +2,10 @@
 
 import pandas as pd
 
-from stages.contents import EC57_SCORES, HEADLINES, Report, number, read_json, scores_of, warning
+from stages import findings
+from stages.contents import EC57_SCORES, HEADLINES, Report, number, read_json, scores_of
 from stages.params import Params
 from stages.paths import METRICS
-
-SPLITS = {
-    "inter_patient": (
-        "No patient of the test fold was learned from: DS1 trains, DS2 tests (de Chazal et al. 2004), but for record "
-        "202, which is of the same man as 201. Paced records are left out."
-    ),
-    "intra_patient": (
-        "A random tenth of all beats is the test fold, so its patients were learned from: the figures do not tell how "
-        "a new patient fares."
-    ),
-}
-LIMITS = {
-    "inter_patient": (
-        "Fusion beats are hardly ever found: next to all of those to learn from are of one patient. Most S beats of "
-        "the test fold are of one patient, too, so the intervals are wide."
-    ),
-    "intra_patient": "For patients that it has not seen, take the inter-patient model and its figures instead.",
-}
 
 CARD = """# Model card: {title}
 
@@ -49,13 +32,14 @@ Test fold: {n_test:,} beats ({support}). The escape beats e and j are in N.
 {figures}
 
 SVEB and VEB are gross figures of AAMI EC57 after the learning period, the others count all test beats.
-Expected calibration error {error}. Cross-validated macro F1 (N S V F) on the training beats: {cross_validated}.
+Expected calibration error {error}. Cross-validated macro F1 (N S V F), of the beats of the folds that
+were left out: {cross_validated}.
 
 ## Limits
 
 {limits}
-The patients are of 23 to 89 years, recorded in one hospital in the 1970s with one kind of recorder. Scores by sex and
-age are in `metrics/compare/subgroups.csv`, those of each record in `metrics/{place}/records.csv`.
+{people}Scores by sex and age are in `metrics/compare/subgroups.csv`, those of each record in
+`metrics/{place}/records.csv`.
 {without}"""
 
 
@@ -87,17 +71,18 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
     ]
     return CARD.format(
         title=f"{name.upper()}, {label}",
-        warning=warning(database),
+        warning=findings.warning(database, [protocol]),
         database=f"{database.name} {database.version}",
         dates=database.dates,
-        split=SPLITS[protocol],
+        split=findings.split(protocol, database),
         members=getattr(params.train, protocol).members,
         n_test=scores["n_test"],
         support=", ".join(f"{of_class['support']:,} {c}" for c, of_class in scores["per_class"].items()),
         figures="\n".join(figures),
         error=f"{scores['expected_calibration_error']:.4f}",
         cross_validated=f"{told['macro_f1_nsvf']:.3f}",
-        limits=LIMITS[protocol],
+        limits=findings.limits(protocol, name, database, scores["per_class"]),
+        people=f"{database.people} " if database.people else "",
         place=f"{protocol}/{name}",
         without="".join(f"\n- {line}" for line in without) + "\n",
     )

@@ -1,11 +1,8 @@
 """What ``metrics/report.html`` says: gathered from the scores, tables and figures that the stages have written."""
 
-import hashlib
 import io
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,17 +11,15 @@ import pandas as pd
 from PIL import Image
 
 from stages.ecg.databases import Database
+from stages.findings import on_both_sides, warning
 from stages.params import MODELS, PROTOCOLS, Params
 from stages.paths import METRICS
-from stages.report.page import Listing, Picture, Section, Table, Text, page
+from stages.provenance import provenance
+from stages.report.page import Picture, Section, Table, Text, page
 from stages.scores.ec57 import show
 
 COLOURS_KEPT = 64
 """Colours of a picture in the report: as many as make it look the same at a quarter of the size."""
-
-PACKAGES = ("keras", "matplotlib", "numpy", "optuna", "pandas", "scikit-learn", "scipy", "wfdb")
-CHECKSUMS = Path(__file__).parent / "ecg" / "checksums"
-MADE_BY = ("stages", "params.yaml", "dvc.yaml", "requirements.txt", "constraints.txt")
 
 HEADLINES = {
     "accuracy": "Accuracy",
@@ -36,12 +31,6 @@ HEADLINES = {
 }
 EC57_SCORES = {"sveb_se": "SVEB Se", "sveb_ppv": "SVEB +P", "veb_se": "VEB Se", "veb_ppv": "VEB +P"}
 WITHOUT = ("accuracy", "macro_f1_nsvf", "f1_S", "f1_V", "f1_F")
-
-NO_DEVICE = (
-    "Not a medical device: trained and tested on 47 patients recorded between 1975 and 1979, and not to be used for "
-    "diagnosis."
-)
-SYNTHETIC = "SYNTHETIC data: made-up signals, the figures say nothing about patients."
 
 PICTURES = {
     "confusion": ("Confusion matrices", "counts and shares of each true class (rows) by predicted class (columns)"),
@@ -77,8 +66,9 @@ def report_page(params: Params, report: Report, tables: Mapping[str, pd.DataFram
     lead = [
         f"A CNN, an RNN and the ensemble that averages them classify the beats of {database.name} {database.version} "
         "into the five AAMI classes N S V F Q, from one lead.",
-        f"Under the protocol “{inter}” no patient is on both sides of the split: those figures predict how a new "
-        f"patient fares. Under the protocol “{mixed}” beats of one patient are on both sides, as in most tutorials.",
+        f"Under the protocol “{inter}” no patient is on both sides of the split{on_both_sides(database)}: those "
+        f"figures predict how a new patient fares. Under the protocol “{mixed}” beats of one patient are on both "
+        "sides, as in most tutorials.",
     ]
     sections = [
         Section("Headline scores", [scores_table(report[p]["protocol"], intervals) for p in PROTOCOLS]),
@@ -92,14 +82,9 @@ def report_page(params: Params, report: Report, tables: Mapping[str, pd.DataFram
         Section("Training", [cross_validation(report), *learning_curves(report)], 2),
         Section("Beats of the database", list(data_pictures(database))),
         *search_sections(),
-        Section("Provenance", list(provenance(params, database))),
+        Section("Provenance", list(provenance(params))),
     ]
-    return page("Heartbeat classification", lead, sections, warning(database))
-
-
-def warning(database: Database) -> str:
-    """Say what no reader may miss."""
-    return f"{SYNTHETIC} {NO_DEVICE}" if database.synthetic else NO_DEVICE
+    return page("Heartbeat classification", lead, sections, warning(database, PROTOCOLS))
 
 
 class Score(NamedTuple):
@@ -229,7 +214,7 @@ def cross_validation(report: Report) -> Table:
             scores = read_json(METRICS / protocol / name / "training.json")["cross_validation"]
             rows.append([f"{name}, {report[protocol]['protocol']}", *(scores[key] for key in keys)])
     columns = ["Model", "Beats", *(HEADLINES[key] for key in WITHOUT)]
-    note = "Each training beat scored by the network that left out its fold."
+    note = "The training beats of the folds that were left out, each scored by the network that left out its fold."
     return Table("Cross-validation on the training beats", columns, rows, note)
 
 
@@ -269,49 +254,6 @@ def search_sections() -> list[Section]:
                 said = f"{told['title']}, {kind}"
                 blocks.append(picture(path.with_name(f"{path.stem}_{kind}.png"), said, f"{said}. Trials: {trials}."))
     return [Section("Hyperparameter searches", blocks)] if blocks else []
-
-
-def provenance(params: Params, database: Database) -> Iterator[Listing | Text]:
-    """Say what made these figures: code, machine, data, packages and parameters."""
-    machine = read_json(METRICS / PROTOCOLS[0] / MODELS[0] / "training.json")["machine"]
-    items = [
-        ("Commit", commit()),
-        ("Trained on", ", ".join(f"{name} {value}" for name, value in machine.items())),
-        ("Data", f"{database.name} {database.version}, {database.dates}"),
-    ]
-    checksums = CHECKSUMS / f"{database.name}-{database.version}.sha256"
-    if checksums.is_file():
-        files = len(checksums.read_text(encoding="utf-8").splitlines())
-        digest = hashlib.sha256(checksums.read_bytes()).hexdigest()
-        items.append((f"SHA-256 of the list of {files} SHA-256 sums by which every file was checked", digest))
-    yield Listing([*items, *((name, version(name)) for name in PACKAGES)])
-    yield Text(["Parameters, as params.yaml has them:"])
-    chosen = params.model_dump(mode="json", exclude={"tracking", "sweep", "export", "ablation"})
-    yield Listing([(name, json.dumps(value)) for name, value in leaves(chosen)])
-
-
-def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Name the leaves of nested mappings by their dotted path."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def commit() -> str:
-    """Name the last commit of what the figures are made by: later ones, of the figures themselves, change nothing."""
-    try:
-        name = git("log", "-1", "--format=%H")
-        return f"{name}, and changes that are not committed" if git("status", "--porcelain") else name
-    except (OSError, subprocess.CalledProcessError):
-        return "not known, this is no Git repository"
-
-
-def git(*arguments: str) -> str:
-    """Ask Git about what the figures are made by."""
-    done = subprocess.run(["git", *arguments, "--", *MADE_BY], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def models_of(of_protocol: Report) -> list[str]:

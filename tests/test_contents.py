@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages import contents
+from stages import contents, findings, provenance
 from stages.cards import model_card
-from stages.params import load_params
+from stages.params import PROTOCOLS, load_params
 
 PARAMS = load_params()
+MADE_UP = PARAMS.model_copy(update={"download": PARAMS.download.model_copy(update={"source": "synthetic"})})
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +48,19 @@ def test_ec57_is_listed_under_both_conventions_gross_and_average(report):
 
 
 def test_provenance_names_commit_data_packages_and_parameters():
-    listing, _, parameters = contents.provenance(PARAMS, PARAMS.download.resolved_database)
+    listing, _, parameters = provenance.provenance(PARAMS)
     terms = dict(listing.items)
     assert len(terms["Commit"].split(",")[0]) == 40
     assert "mitdb 1.0.0" in terms["Data"]
     assert {"keras", "numpy", "wfdb"} <= set(terms)
-    assert any(len(value) == 64 for value in terms.values())
+    [term] = [term for term, value in terms.items() if len(value) == 64]
+    assert "146 files" in term
     assert ("train.cnn.batch_size", str(PARAMS.train.cnn.batch_size)) in parameters.items
 
 
 def test_a_folder_outside_git_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert contents.commit() == "not known, this is no Git repository"
+    assert provenance.commit() == "not known, this is no Git repository"
 
 
 def test_a_commit_of_figures_alone_leaves_the_name_of_the_code(tmp_path, monkeypatch):
@@ -71,18 +73,18 @@ def test_a_commit_of_figures_alone_leaves_the_name_of_the_code(tmp_path, monkeyp
 
     git("init")
     Path("stages").mkdir()
-    for name in contents.MADE_BY[1:]:
+    for name in provenance.MADE_BY[1:]:
         Path(name).write_text("1")
     Path("stages/a.py").write_text("1")
     git("add", ".")
     git("commit", "-m", "code")
-    before = contents.commit()
+    before = provenance.commit()
     Path("metrics.json").write_text("1")
     git("add", ".")
     git("commit", "-m", "figures")
-    assert contents.commit() == before
+    assert provenance.commit() == before
     Path("params.yaml").write_text("2")
-    assert contents.commit() == f"{before}, and changes that are not committed"
+    assert provenance.commit() == f"{before}, and changes that are not committed"
 
 
 def test_a_model_card_says_what_the_model_is_not_for(report, tables):
@@ -92,5 +94,22 @@ def test_a_model_card_says_what_the_model_is_not_for(report, tables):
     assert "without record 232" in card
     assert f"{report['inter_patient']['cnn']['n_test']:,} beats" in card
     assert "{" not in card
+    assert "44 records of 43 patients" in card
+    assert "record 202, which is of the same patient as 201" in card
+    assert "90 % of those to learn from are of record 208. 75 % of its S beats are of record 232" in card
     mixed = model_card("intra_patient", "rnn", PARAMS, report, tables["intervals"])
     assert "take the inter-patient model" in mixed
+    assert "48 records of 47 patients" in mixed
+
+
+def test_nothing_is_said_of_the_patients_of_made_up_records(report, tables, monkeypatch):
+    made_up = MADE_UP.download.resolved_database
+    monkeypatch.setattr(findings, "learned", lambda database: pd.DataFrame({"F": [3]}, index=["s01"]))
+    card = model_card("inter_patient", "cnn", MADE_UP, report, tables["intervals"])
+    said = [card, findings.warning(made_up, PROTOCOLS), *(findings.split(protocol, made_up) for protocol in PROTOCOLS)]
+    assert findings.SYNTHETIC in card
+    for text in said:
+        for of_mitdb in ("1975", "202, which", "23 to 89", "hospital", "de Chazal", "paced,"):
+            assert of_mitdb not in text.replace("paced patients", "")
+    listing, *_ = provenance.provenance(MADE_UP)
+    assert "made the records up" in dict(listing.items)["SHA-256 of the data"]
