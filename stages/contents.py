@@ -15,7 +15,7 @@ from stages.findings import on_both_sides, warning
 from stages.params import MODELS, PROTOCOLS, Params
 from stages.paths import METRICS
 from stages.provenance import provenance
-from stages.report.page import Picture, Section, Table, Text, page
+from stages.report.page import Cell, Picture, Section, Shown, Table, Text, decimals, page
 from stages.scores.ec57 import show
 
 COLOURS_KEPT = 64
@@ -96,8 +96,13 @@ class Score(NamedTuple):
 
     def __str__(self) -> str:
         """The score and its interval in print; dashes where they are not defined."""
-        value, low, high = ("-" if np.isnan(number) else f"{number:.3f}" for number in self)
+        value, low, high = ("-" if np.isnan(number) else decimals(number) for number in self)
         return f"{value} ({low} to {high})"
+
+    @property
+    def shown(self) -> Shown:
+        """The score as a table has it."""
+        return Shown(self.value, str(self))
 
 
 def scores_of(label: str, intervals: pd.DataFrame) -> dict[tuple[str, str], Score]:
@@ -112,7 +117,7 @@ def scores_table(label: str, intervals: pd.DataFrame) -> Table:
     """List the headline scores of each model under a protocol, each with its interval."""
     values = scores_of(label, intervals)
     models = dict.fromkeys(model for model, _ in values if " - " not in model)
-    rows = [[name, *(str(values[name, score]) for score in HEADLINES)] for name in models]
+    rows: list[list[Cell]] = [[name, *(values[name, score].shown for score in HEADLINES)] for name in models]
     note = "All test beats; e and j in N. In brackets 95 % intervals, percentile bootstrap over records."
     return Table(f"Scores, {label}", ["Model", *HEADLINES.values()], rows, note)
 
@@ -124,8 +129,9 @@ def differences(of_protocol: Report, intervals: pd.DataFrame) -> Table:
     rows = []
     for pair, test in of_protocol["mcnemar"].items():
         models = pair.replace("_vs_", " - ")
-        tested = (test["only_first_right"], test["only_second_right"], f"{test['p_value']:.2g}")
-        rows.append([models, *(str(values[models, score]) for score in scores), *tested])
+        p_value = Shown(test["p_value"], f"{test['p_value']:.2g}")
+        tested = (test["only_first_right"], test["only_second_right"], p_value)
+        rows.append([models, *(values[models, score].shown for score in scores), *tested])
     columns = ["Models", *scores.values(), "Only the first right", "Only the second right", "McNemar p"]
     note = "McNemar's test takes beats for independent, which they are not: believe the intervals before it."
     return Table(f"One model less another, {label}", columns, rows, note)
@@ -152,7 +158,7 @@ def ec57_table(of_protocol: Report) -> Table:
                     found = [
                         view[kind][ectopic][ratio] for ectopic in ("sveb", "veb") for ratio in ("se", "ppv", "fpr")
                     ]
-                    shown = [show(value, 3 if place % 3 == 2 else 2) for place, value in enumerate(found)]
+                    shown = [Shown(value, show(value, 3 if place % 3 == 2 else 2)) for place, value in enumerate(found)]
                     rows.append([name, *where, kind, view["n_scored"], *shown])
     ratios = [f"{ectopic} {ratio}" for ectopic in ("SVEB", "VEB") for ratio in ("Se", "+P", "FPR")]
     columns = ["Model", "Escape beats", "Scored from", "Kind", "Beats", *ratios]
@@ -162,7 +168,9 @@ def ec57_table(of_protocol: Report) -> Table:
 def ec57_intervals(of_protocol: Report, intervals: pd.DataFrame) -> Table:
     """List the main figures of EC57 with intervals."""
     values = scores_of(of_protocol["protocol"], intervals)
-    rows = [[name, *(str(values[name, score]) for score in EC57_SCORES)] for name in models_of(of_protocol)]
+    rows: list[list[Cell]] = [
+        [name, *(values[name, score].shown for score in EC57_SCORES)] for name in models_of(of_protocol)
+    ]
     note = "Gross, e and j in N, after the learning period. In brackets 95 % intervals over records."
     columns = ["Model", *EC57_SCORES.values()]
     return Table(f"EC57 with intervals, {of_protocol['protocol']}", columns, rows, note)
@@ -268,7 +276,7 @@ def f1_of_classes(scores: Report) -> str:
 
 def number(value: float | None) -> str:
     """Print a score."""
-    return "not defined" if value is None else f"{value:.3f}"
+    return "not defined" if value is None else decimals(value)
 
 
 def picture(path: Path, caption: str, alt: str) -> Picture:

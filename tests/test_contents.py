@@ -10,6 +10,7 @@ import pytest
 from stages import contents, findings, provenance
 from stages.cards import model_card
 from stages.params import PROTOCOLS, load_params
+from stages.report.page import Shown
 
 PARAMS = load_params()
 MADE_UP = PARAMS.model_copy(update={"download": PARAMS.download.model_copy(update={"source": "synthetic"})})
@@ -29,13 +30,15 @@ def test_headline_scores_have_their_intervals(report, tables):
     table = contents.scores_table("inter-patient", tables["intervals"])
     assert [row[0] for row in table.rows] == ["cnn", "rnn", "ensemble"]
     accuracy = report["inter_patient"]["cnn"]["accuracy"]
-    assert str(table.rows[0][1]).startswith(f"{accuracy:.3f} (")
+    assert table.rows[0][1].value == pytest.approx(accuracy, abs=1e-6)
+    assert table.rows[0][1].text.startswith(f"{accuracy:.3f} (")
 
 
 def test_scores_that_are_not_defined_print_as_dashes():
     nan = float("nan")
     assert str(contents.Score(0.5, 0.25, 0.75)) == "0.500 (0.250 to 0.750)"
     assert str(contents.Score(0.5, nan, nan)) == "0.500 (- to -)"
+    assert str(contents.Score(-0.0002, -0.0004, 0.001)) == "0.000 (0.000 to 0.001)"
 
 
 def test_ec57_is_listed_under_both_conventions_gross_and_average(report):
@@ -43,8 +46,8 @@ def test_ec57_is_listed_under_both_conventions_gross_and_average(report):
     assert len(table.rows) == 3 * 2 * 2 * 2
     assert {row[1] for row in table.rows} == {"e and j in N", "e and j in S"}
     first = report["inter_patient"]["cnn"]["ec57"]["e_j_in_n"]["scored"]["gross"]
-    assert table.rows[0][5] == f"{100 * first['sveb']['se']:.2f}"
-    assert table.rows[0][10] == f"{100 * first['veb']['fpr']:.3f}"
+    assert table.rows[0][5] == Shown(first["sveb"]["se"], f"{100 * first['sveb']['se']:.2f}")
+    assert table.rows[0][10] == Shown(first["veb"]["fpr"], f"{100 * first['veb']['fpr']:.3f}")
 
 
 def test_provenance_names_commit_data_packages_and_parameters():

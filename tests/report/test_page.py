@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from stages.report.page import Listing, Picture, Section, Table, Text, page
+from stages.report.page import Listing, Picture, Section, Shown, Table, Text, page
 
 HOSTILE = """"'><script>alert(1)</script>{{ 7 * 7 }}"""
 
@@ -72,6 +72,17 @@ def test_numbers_are_written_for_readers_and_kept_for_sorting():
         ({"class": "number", "data-value": "0.68249"}, "0.7"),
         ({"class": "number", "data-value": "3"}, "3"),
     ]
+
+
+def test_a_number_in_words_of_its_own_sorts_by_its_value():
+    score = Shown(0.8093, "0.809 (0.271 to 0.958)")
+    assert cells(score) == [({"class": "number", "data-value": "0.8093"}, "0.809 (0.271 to 0.958)")]
+    for missing in (None, float("nan")):
+        assert "not defined" in page_of(Table("A table", ["name", "F1"], [("cnn", Shown(missing, "-"))]))
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert [text for _, text in cells(-0.0004, 0.0004, -0.0006)] == ["0.000", "0.000", "-0.001"]
 
 
 def test_text_that_looks_like_a_number_stays_text():
