@@ -15,6 +15,9 @@ from stages.report.page import Listing, Text
 
 PACKAGES = ("keras", "matplotlib", "numpy", "optuna", "pandas", "scikit-learn", "scipy", "wfdb")
 CHECKSUMS = Path(__file__).parent / "ecg" / "checksums"
+PARAMETERS = ("download.database", "download.source", "extract", "balance", "train", "evaluate")
+"""What is shown of params.yaml. Each is a DVC parameter of ``compare``: with others the page would fall behind."""
+
 MADE_BY = ("stages", "params.yaml", "dvc.yaml", "requirements.txt", "constraints.txt")
 
 
@@ -32,9 +35,15 @@ def provenance(params: Params) -> Iterator[Listing | Text]:
             *((name, version(name)) for name in PACKAGES),
         ]
     )
-    yield Text(["Parameters, as params.yaml has them:"])
-    chosen = params.model_dump(mode="json", exclude={"tracking", "sweep", "export", "ablation"})
-    yield Listing([(name, json.dumps(value)) for name, value in leaves(chosen)])
+    yield Text(["Parameters of the figures above, as params.yaml has them:"])
+    yield Listing(list(parameters(params)))
+
+
+def parameters(params: Params) -> Iterator[tuple[str, str]]:
+    """List the values in ``PARAMETERS``."""
+    for name, value in leaves(params.model_dump(mode="json")):
+        if any(name == chosen or name.startswith(f"{chosen}.") for chosen in PARAMETERS):
+            yield name, json.dumps(value)
 
 
 def checksum(database: Database) -> tuple[str, str]:

@@ -59,6 +59,7 @@ def test_provenance_names_commit_data_packages_and_parameters():
     [term] = [term for term, value in terms.items() if len(value) == 64]
     assert "146 files" in term
     assert ("train.cnn.batch_size", str(PARAMS.train.cnn.batch_size)) in parameters.items
+    assert "download.seed" not in dict(parameters.items)
 
 
 def test_a_folder_outside_git_is_told(tmp_path, monkeypatch):
