@@ -106,13 +106,14 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, d
     averaged = classifiers[ENSEMBLE].argmax(axis=1)
     write_predicted(annotated / ENSEMBLE, ANNOTATOR[ENSEMBLE], beats, averaged, references)
 
-    scored, ec57_tables = {}, []
-    intervals = [side_by_side.interval_table(truth, records, classifiers, *how)]
+    scored, ec57_tables, main = {}, [], {}
     for name, probabilities in classifiers.items():
         ec57, table = ec57_views(references, annotated / name, ANNOTATOR[name], settings.start_s)
-        scored[name] = {**score(truth, records, probabilities, settings), "ec57": ec57}
-        main = table[(table["convention"] == "e_j_in_n") & (table["period"] == "scored")]
-        intervals.append(side_by_side.ec57_intervals(main, name, *how))
+        main[name] = table[(table["convention"] == "e_j_in_n") & (table["period"] == "scored")]
+        plainly = score(truth, records, probabilities, settings)
+        for record, ratios in side_by_side.ec57_without(main[name], settings.without).items():
+            plainly["without"][record] |= ratios
+        scored[name] = {**plainly, "ec57": ec57}
         ec57_tables.append(table.assign(model=name))
     report = {
         "protocol": label,
@@ -121,6 +122,10 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, d
         "mcnemar": side_by_side.mcnemar_tests(truth, classifiers),
     }
     subgroups = side_by_side.subgroup_table(truth, records, classifiers, groups_of(references))
+    intervals = [
+        side_by_side.interval_table(truth, records, classifiers, *how),
+        side_by_side.ec57_intervals(main, *how),
+    ]
     return report, {
         "intervals": pd.concat(intervals),
         "subgroups": subgroups,

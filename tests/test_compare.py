@@ -102,7 +102,9 @@ def test_every_score_and_group_is_in_the_tables(folders, params):
     tables = {name: pd.read_csv(folders / "metrics" / "compare" / f"{name}.csv") for name in compare.TABLES}
     labels = {f"{protocol}, SYNTHETIC data" for protocol in PROTOCOLS}
     assert all(set(table["protocol"]) == labels for table in tables.values())
-    assert {"macro_f1_nsvf", "veb_se", "sveb_ppv"} <= set(tables["intervals"]["score"])
+    assert {"macro_f1_nsvf", "veb_se", "sveb_ppv", "veb_fpr"} <= set(tables["intervals"]["score"])
+    differences = tables["intervals"].query("model == 'rnn - cnn'")
+    assert {"f1_V", "veb_se", "sveb_ppv"} <= set(differences["score"])
     women = tables["subgroups"].query("model == 'cnn' and by == 'sex' and group == 'F'").iloc[0]
     assert (women["records"], women["beats"], women["accuracy"]) == (1, 2, 0.0)
     report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
@@ -115,12 +117,12 @@ def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, pa
     monkeypatch.setattr(
         compare.side_by_side,
         "ec57_intervals",
-        lambda table, *how: given.append(table["record"]) or counted(table, *how),
+        lambda tables, *how: given.append(tables) or counted(tables, *how),
     )
     assert params.evaluate.start_s == 0
     compare.compare(params)
-    assert len(given) == 6
-    assert all(records.tolist() == ["100", "101"] for records in given)
+    assert len(given) == 2
+    assert all(table["record"].tolist() == ["100", "101"] for tables in given for table in tables.values())
 
 
 def test_the_ensemble_is_annotated_like_the_networks(folders, params):
