@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 import jinja2
 
+WIDE_PX = 1000
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -87,6 +88,11 @@ class Picture:
         """Width and height in pixels."""
         width, height = struct.unpack(">II", self.png[16:24])
         return width, height
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has more to show than fits on a phone, where it then scrolls sideways."""
+        return self.size[0] >= WIDE_PX
 
     @property
     def uri(self) -> str:

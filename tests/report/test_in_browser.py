@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from stages.report.page import Picture, Section, page
 from tests.conftest import BROWSER
 from tests.test_recording_page import sample_page
 
@@ -142,6 +143,29 @@ def test_a_wide_table_scrolls_by_keyboard_within_its_own_frame(opened):
     opened.keyboard.press("ArrowRight")
     opened.wait_for_function("region => region.scrollLeft > 0", arg=region.element_handle())
     assert fits(opened)
+
+
+def test_who_has_to_scroll_is_told_so(opened):
+    hint = opened.get_by_text("Scroll sideways").first
+    assert not hint.is_visible()
+    opened.set_viewport_size(PHONE)
+    hint.wait_for(state="visible")
+    opened.emulate_media(media="print")
+    assert not hint.is_visible()
+
+
+def test_a_wide_picture_scrolls_on_a_phone_instead_of_shrinking(tab, tmp_path, wide_png):
+    (tmp_path / "wide.html").write_text(page("SYNTHETIC", [], [Section("A", [Picture(wide_png, "Strips", "Beats.")])]))
+    tab.set_viewport_size(PHONE)
+    tab.goto((tmp_path / "wide.html").as_uri())
+    assert tab.locator("img").bounding_box()["width"] > 800
+    region = tab.get_by_role("region", name="Strips")
+    region.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.wait_for_function("region => region.scrollLeft > 0", arg=region.element_handle())
+    assert fits(tab)
+    tab.emulate_media(media="print")
+    assert tab.locator("img").bounding_box()["width"] <= PHONE["width"]
 
 
 def test_two_pictures_stand_side_by_side_on_a_desktop_and_below_each_other_on_a_phone(opened):

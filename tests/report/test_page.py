@@ -116,6 +116,11 @@ def test_a_picture_has_the_size_its_header_gives(png):
     assert (attrs["width"], attrs["height"], attrs["alt"]) == ("660", "440", "What is seen")
 
 
+def test_a_wide_picture_can_be_reached_by_keyboard_and_by_name(png, wide_png):
+    regions = [attrs for attrs, _ in Elements(page_of(Picture(png, "A", "a"), Picture(wide_png, "B", "b"))).of("div")]
+    assert [attrs["aria-label"] for attrs in regions if attrs.get("tabindex") == "0"] == ["B"]
+
+
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(40), b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_what_is_not_a_png_is_refused(data):
     with pytest.raises(ValueError, match="'Curves': the bytes are not a PNG"):
