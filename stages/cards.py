@@ -3,9 +3,10 @@
 import pandas as pd
 
 from stages import findings
-from stages.contents import EC57_SCORES, HEADLINES, Report, number, read_json, scores_of
+from stages.contents import SCORES, interval_note, scores_of
 from stages.params import Params
 from stages.paths import METRICS
+from stages.pictures import Report, number, read_json
 
 CARD = """# Model card: {title}
 
@@ -31,6 +32,7 @@ Test fold: {n_test:,} beats ({support}). The escape beats e and j are in N.
 |---|---|
 {figures}
 
+{intervals}
 SVEB and VEB are gross figures of AAMI EC57 after the learning period, the others count all test beats.
 Expected calibration error {error}. Cross-validated macro F1 (N S V F), of the beats of the folds that
 were left out: {cross_validated}.
@@ -63,7 +65,7 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
     database, label, scores = params.download.resolved_database, report[protocol]["protocol"], report[protocol][name]
     values = scores_of(label, intervals)
     told = read_json(METRICS / protocol / name / "training.json")["cross_validation"]
-    figures = [f"| {title} | {values[name, score]} |" for score, title in {**HEADLINES, **EC57_SCORES}.items()]
+    figures = [f"| {title} | {values[name, score]} |" for score, title in SCORES.items()]
     without = [
         f"without record {record}: macro F1 (N S V F) {number(left['macro_f1_nsvf'])}, F1 S {number(left['f1_S'])}, "
         f"F1 V {number(left['f1_V'])}, F1 F {number(left['f1_F'])}"
@@ -79,6 +81,7 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
         n_test=scores["n_test"],
         support=", ".join(f"{of_class['support']:,} {c}" for c, of_class in scores["per_class"].items()),
         figures="\n".join(figures),
+        intervals=interval_note(SCORES, {protocol: values}),
         error=f"{scores['expected_calibration_error']:.4f}",
         cross_validated=f"{told['macro_f1_nsvf']:.3f}",
         limits=findings.limits(protocol, name, database, scores["per_class"]),

@@ -19,6 +19,7 @@ from stages.cards import model_card
 from stages.contents import report_page
 from stages.ecg import aami
 from stages.ecg.recordings import RecordError
+from stages.findings import titled
 from stages.params import MODELS, PROTOCOLS, Evaluate, Params, ParamsError, load_params
 from stages.paths import ANNOTATIONS, METRICS, PREDICTIONS, RAW
 from stages.paths import MODELS as MODELS_FOLDER
@@ -66,7 +67,8 @@ def compare(params: Params) -> tuple[dict[str, dict], dict[str, pd.DataFrame]]:
         parts.append({name: table.assign(protocol=label) for name, table in tables.items()})
         per_class = side_by_side.per_class_table({name: report[protocol][name] for name in ANNOTATOR})
         per_class.round(6).to_csv(folder / f"{protocol}.csv", index=False)
-        save_png(figures.comparison_figure(per_class, label), folder / f"{protocol}.png")
+        shown = per_class.assign(model=per_class["model"].map(titled))
+        save_png(figures.comparison_figure(shown, label), folder / f"{protocol}.png")
     joined = {name: pd.concat([tables[name] for tables in parts], ignore_index=True) for name in TABLES}
     for name, table in joined.items():
         table.round(6).to_csv(folder / f"{name}.csv", index=False)

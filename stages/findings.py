@@ -9,6 +9,9 @@ from stages.ecg.databases import Database
 from stages.ecg.folds import PROTOCOL_LABELS
 from stages.paths import METRICS
 
+UNTOLD = "-"
+"""Stands for a figure that is not defined."""
+
 SYNTHETIC = "SYNTHETIC data: made-up signals, the figures say nothing about patients."
 
 
@@ -73,6 +76,11 @@ def limits(protocol: str, model: str, database: Database, of_class: dict[str, An
     )
 
 
-def percent(share: float | None) -> str:
+def titled(models: str) -> str:
+    """Name a classifier, or two of them, as a reader would."""
+    return models.replace("cnn", "CNN").replace("rnn", "RNN").replace(" - ", " − ")
+
+
+def percent(share: float | None, digits: int = 0) -> str:
     """Print a share; a dash where it is not defined."""
-    return "-" if share is None or pd.isna(share) else f"{100 * share:.0f} %"
+    return UNTOLD if share is None or pd.isna(share) else f"{100 * share:.{digits}f} %"
