@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -13,7 +14,26 @@ from stages.params import MODELS, PROTOCOLS, Params
 from stages.paths import METRICS
 from stages.report.page import Listing, Text
 
-PACKAGES = ("keras", "matplotlib", "numpy", "optuna", "pandas", "scikit-learn", "scipy", "wfdb")
+PACKAGES = (
+    "ai-edge-litert",
+    "jinja2",
+    "keras",
+    "matplotlib",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "optuna",
+    "pandas",
+    "pillow",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "sleepecg",
+    "tf2onnx",
+    "wfdb",
+)
+"""What of requirements.txt has a part in a figure or a file; TensorFlow is told of with the machine."""
+
 CHECKSUMS = Path(__file__).parent / "ecg" / "checksums"
 PARAMETERS = ("download.database", "download.source", "extract", "balance", "train", "evaluate")
 """What is shown of params.yaml. Each is a DVC parameter of ``compare``: with others the page would fall behind."""
@@ -32,6 +52,7 @@ def provenance(params: Params) -> Iterator[Listing | Text]:
             ("Trained on", ", ".join(f"{name} {value}" for name, value in machine.items())),
             ("Data", f"{database.name} {database.version}, {database.dates}"),
             checksum(database),
+            ("Python", platform.python_version()),
             *((name, version(name)) for name in PACKAGES),
         ]
     )

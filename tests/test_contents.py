@@ -169,7 +169,9 @@ def test_provenance_names_commit_data_packages_and_parameters():
     terms = dict(listing.items)
     assert len(terms["Commit"].split(",")[0]) == 40
     assert "mitdb 1.0.0" in terms["Data"]
-    assert {"keras", "numpy", "wfdb"} <= set(terms)
+    required = {line.split("==")[0] for line in Path("requirements.txt").read_text().splitlines()}
+    assert set(provenance.PACKAGES) <= set(terms) & required
+    assert terms["Python"].startswith("3.")
     [term] = [term for term, value in terms.items() if len(value) == 64]
     assert "146 files" in term
     assert ("train.cnn.batch_size", str(PARAMS.train.cnn.batch_size)) in parameters.items
