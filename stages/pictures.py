@@ -176,7 +176,7 @@ def data_pictures(database: Database) -> Iterator[Picture]:
     for file, what, of_set in (("mean_beats", "Mean beat", "all"), ("class_counts", "Beats", None)):
         said = f"{what} of each class, {name}"
         sets = [of_set] if of_set else list(counts["set"].unique())
-        told = "; ".join(f"{one}: {counts_of(counts[counts['set'] == one])}" for one in sets)
+        told = "; ".join(f"{one.replace('_', ' ')}: {counts_of(counts[counts['set'] == one])}" for one in sets)
         yield picture(folder / f"{file}.png", said, f"{said}. Beats, {told}.")
 
 

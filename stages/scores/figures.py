@@ -375,12 +375,13 @@ def _beat_symbols(
     fontsize: float | None = None,
 ) -> None:
     """Write the symbol of each beat above the signal, in the colour of its class."""
-    top = signal_mv.max() + 0.25
+    room = max(0.25, 0.1 * float(np.ptp(signal_mv)))
+    top = signal_mv.max() + room
     for time, symbol in zip(beat_times_s, symbols, strict=True):
         name = CLASS_OF_SYMBOL.get(symbol[:1], "N")
         colour = "black" if name == "N" else COLOURS[name]
         axes.text(time, top, symbol, color=colour, ha="center", va="center", fontweight="bold", fontsize=fontsize)
-    axes.set_ylim(None, top + 0.25)
+    axes.set_ylim(None, top + room)
 
 
 def _ecg_paper(axes: Axes) -> None:
