@@ -24,7 +24,11 @@ beats.
 
 {database} ({dates}). {split}
 The model averages {members} networks, each fitted without one fold of the training beats.
-Test fold: {n_test:,} beats ({support}). The escape beats e and j are in N.
+
+- to learn from: {taught}
+- test fold: {n_test:,} beats ({support})
+
+The escape beats e and j are in N.
 
 ## Figures
 
@@ -40,9 +44,27 @@ were left out: {cross_validated}.
 ## Limits
 
 {limits}
+
 {people}Scores by sex and age are in `metrics/compare/subgroups.csv`, those of each record in
 `metrics/{place}/records.csv`.
-{without}"""
+
+The beats here are where people annotated them. {detected}
+
+{without}
+## Licence and citation
+
+{licence}"""
+
+DETECTED = {
+    "inter_patient": (
+        "Where a detector has to find them, expect less: `detect` writes those figures to "
+        "`metrics/detection/detection.json`."
+    ),
+    "intra_patient": "With a detector to find them the model has not been scored.",
+}
+LICENCE = """{database.name} is under the {database.licence}. Cite: {database.cite}
+"""
+MADE_UP = "The records are made up, there is nothing to license or to cite.\n"
 
 
 def model_card(protocol: str, name: str, params: Params, report: Report, intervals: pd.DataFrame) -> str:
@@ -77,6 +99,9 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
         database=f"{database.name} {database.version}",
         dates=database.dates,
         split=findings.split(protocol, database),
+        taught=findings.taught(protocol, database),
+        detected=DETECTED[protocol],
+        licence=LICENCE.format(database=database) if database.licence else MADE_UP,
         members=getattr(params.train, protocol).members,
         n_test=scores["n_test"],
         support=", ".join(f"{of_class['support']:,} {c}" for c, of_class in scores["per_class"].items()),
@@ -87,5 +112,5 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
         limits=findings.limits(protocol, name, database, scores["per_class"]),
         people=f"{database.people} " if database.people else "",
         place=f"{protocol}/{name}",
-        without="".join(f"\n- {line}" for line in without) + "\n",
+        without="".join(f"- {line}\n" for line in without),
     )

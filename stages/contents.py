@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stages.ecg.databases import Database
-from stages.findings import UNTOLD, main_record, on_both_sides, percent, tested, titled, warning
+from stages.findings import UNTOLD, capital, main_record, on_both_sides, percent, tested, titled, warning
 from stages.params import MODELS, PROTOCOLS, Params
 from stages.paths import METRICS
 from stages.pictures import (
@@ -156,7 +156,7 @@ def found(report: Report) -> Iterator[str]:
     """Say in a few sentences what the figures come to."""
     inter, mixed = (report[protocol] for protocol in PROTOCOLS)
     yield (
-        f"{mixed['protocol'].capitalize()} figures flatter: the macro F1 (N S V F) of the three models is "
+        f"{capital(mixed['protocol'])} figures flatter: the macro F1 (N S V F) of the three models is "
         f"{span(mixed, 'macro_f1_nsvf')} there and {span(inter, 'macro_f1_nsvf')} for patients who were not learned "
         f"from. Accuracy is {span(mixed, 'accuracy')} and {span(inter, 'accuracy')}; calling every beat N scores "
         f"{decimals(baseline(PROTOCOLS[1]))} and {decimals(baseline(PROTOCOLS[0]))}."
@@ -224,7 +224,7 @@ def headline_table(report: Report, scores: Mapping[str, Scores]) -> Table:
     rows = list(beside(HEADLINES, scores, difference=True))
     of_n = [baseline(protocol) for protocol in PROTOCOLS]
     rows.insert(len(rows) // len(HEADLINES), ["Accuracy", "every beat N", *of_n, of_n[1] - of_n[0]])
-    columns = ["Score", "Model", *(label.capitalize() for label in labels), "Difference"]
+    columns = ["Score", "Model", *map(capital, labels), "Difference"]
     return Table("Scores under both protocols", columns, rows, interval_note(HEADLINES, scores))
 
 
@@ -249,11 +249,11 @@ def interval_note(names: Iterable[str], scores: Mapping[str, Scores]) -> str:
         ]
         for name in names
     }
-    least = {name: min(score.defined for score in of_name) for name, of_name in shown.items()}
-    partly = ", ".join(f"{SCORES[name]} {percent(share, 1)}" for name, share in least.items() if share < 1)
+    partial = {name: [score.defined for score in of_name if "†" in str(score)] for name, of_name in shown.items()}
+    partly = ", ".join(f"{SCORES[name]} {percent(min(shares), 2)}" for name, shares in partial.items() if shares)
     notes = [f"† Of the resamples in which the score is defined, at least: {partly}."] if partly else []
     if any(UNESTIMABLE in str(score) for of_name in shown.values() for score in of_name):
-        notes.append(f"{UNESTIMABLE.capitalize()}: all resamples score alike, so they say nothing of other patients.")
+        notes.append(f"{capital(UNESTIMABLE)}: all resamples score alike, so they say nothing of other patients.")
     return " ".join(notes)
 
 
@@ -265,7 +265,7 @@ def differences(labels: Sequence[str], scores: Mapping[str, Scores]) -> Table:
         for name in COMPARED
         for pair in pairs
     ]
-    columns = ["Score", "Models", *(label.capitalize() for label in labels)]
+    columns = ["Score", "Models", *map(capital, labels)]
     note = "SVEB and VEB after the learning period, the others of all test beats."
     return Table("One model less another", columns, rows, note)
 
@@ -311,7 +311,7 @@ def ratios(figures: Report) -> list[Cell]:
 
 def ec57_intervals(report: Report, scores: Mapping[str, Scores]) -> Table:
     """List the main figures of EC57 with intervals."""
-    labels = [report[protocol]["protocol"].capitalize() for protocol in PROTOCOLS]
+    labels = [capital(report[protocol]["protocol"]) for protocol in PROTOCOLS]
     note = f"Gross, after the learning period, e and j in N. {interval_note(EC57_SCORES, scores)}"
     return Table("EC57 with intervals", ["Score", "Model", *labels], list(beside(EC57_SCORES, scores)), note)
 
@@ -320,8 +320,12 @@ def why_without(report: Report, database: Database) -> Iterator[str]:
     """Say of each record that is left out what hangs on it."""
     inter = report[PROTOCOLS[0]]
     counts = tested(PROTOCOLS[0], MODELS[0])
+    left_out = list(inter[MODELS[0]]["without"])
+    if not left_out:
+        yield "None of the records that params.yaml names is in this database."
+        return
     yield "One record can make or break a figure, so each of these is left out in turn."
-    for record in inter[MODELS[0]]["without"]:
+    for record in left_out:
         shares = {name: counts[f"{name}_support"] / counts[f"{name}_support"].sum() for name in "SVF"}
         held = " and ".join(f"{percent(share[record])} of the {name} beats" for name, share in shares.items())
         taught = database.shared.get(record)
@@ -350,7 +354,7 @@ def by_group(label: str, subgroups: pd.DataFrame) -> Table:
     groups = groups.where(known, of_protocol["by"] + " " + groups)
     shown = of_protocol.assign(group=groups, model=[titled(name) for name in of_protocol["model"]])
     shown = shown.drop(columns=["protocol", "by"])
-    names = [column[0].upper() + column[1:].replace("_", " ") for column in shown.columns]
+    names = [capital(column.replace("_", " ")) for column in shown.columns]
     rows = shown.astype(object).to_numpy().tolist()
     return Table(f"By sex and age, {label}", names, rows)
 

@@ -1,12 +1,13 @@
 """What the numbers and the database say in words, for the report and the model cards alike."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from stages.ecg.databases import Database
-from stages.ecg.folds import PROTOCOL_LABELS
+from stages.ecg.folds import PROTOCOL_LABELS, TEST
 from stages.paths import METRICS
 
 UNTOLD = "-"
@@ -46,6 +47,15 @@ def split(protocol: str, database: Database) -> str:
     return f"{len(database.ds1)} records (DS1) train, {len(database.ds2)} (DS2) test{after}. {apart}{out}"
 
 
+def taught(protocol: str, database: Database) -> str:
+    """Say how many beats there are to learn from, and whose they are."""
+    folds = json.loads((METRICS / protocol / "folds.json").read_text(encoding="utf-8"))["beats"]
+    counts = pd.DataFrame(folds).drop(columns=TEST).sum(axis=1)
+    records = database.ds1 if protocol == "inter_patient" else database.records
+    whose = f"{len(records)} records" + ("" if database.synthetic else f" of {database.patients(records)} patients")
+    return f"{counts.sum():,} beats ({', '.join(f'{count:,} {name}' for name, count in counts.items())}), {whose}"
+
+
 def main_record(counts: pd.Series) -> tuple[str, float]:
     """Name the record with most of the beats that are counted, and its share of them; NaN if there is no beat."""
     return str(counts.idxmax()), float(counts.max() / counts.sum())
@@ -74,6 +84,11 @@ def limits(protocol: str, model: str, database: Database, of_class: dict[str, An
         f"are of record {taught}. {percent(share_tested)} of its S beats are of record {test}, so "
         "the intervals are wide."
     )
+
+
+def capital(label: str) -> str:
+    """Begin with a capital, and leave the rest as it is."""
+    return label[:1].upper() + label[1:]
 
 
 def titled(models: str) -> str:

@@ -12,7 +12,7 @@ from stages import contents, findings, pictures, provenance
 from stages.cards import model_card
 from stages.ecg.folds import PROTOCOL_LABELS
 from stages.params import PROTOCOLS, load_params
-from stages.report.page import Shown
+from stages.report.page import Picture, Shown
 
 PARAMS = load_params()
 MADE_UP = PARAMS.model_copy(update={"download": PARAMS.download.model_copy(update={"source": "synthetic"})})
@@ -129,7 +129,7 @@ def test_a_score_says_what_its_interval_is_worth():
 def test_the_share_of_resamples_that_define_a_score_is_told():
     found = {("cnn", "f1_F"): contents.Score(0.5, 0.25, 0.75, 0.984), ("cnn", "f1_V"): contents.Score(0.5, 0.2, 0.7, 1)}
     note = contents.interval_note(["f1_F", "f1_V"], {"inter_patient": found})
-    assert note == "† Of the resamples in which the score is defined, at least: F1 F 98.4 %."
+    assert note == "† Of the resamples in which the score is defined, at least: F1 F 98.40 %."
     assert contents.interval_note(["f1_V"], {"inter_patient": found}) == ""
 
 
@@ -178,6 +178,10 @@ def test_provenance_names_commit_data_packages_and_parameters():
     assert "download.seed" not in dict(parameters.items)
 
 
+def test_a_label_keeps_its_capitals():
+    assert findings.capital("inter-patient, SYNTHETIC data") == "Inter-patient, SYNTHETIC data"
+
+
 def test_a_folder_outside_git_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert provenance.commit() == "not known, this is no Git repository"
@@ -217,19 +221,27 @@ def test_a_model_card_says_what_the_model_is_not_for(report, tables):
     assert "44 records of 43 patients" in card
     assert "record 202, which is of the same patient as 201" in card
     assert "90 % of those to learn from are of record 208. 75 % of its S beats are of record 232" in card
+    for line in ("| VEB FPR | ", "| F1 S | ", "| Macro F1 (N S V F) | "):
+        assert card.count(line) == 1
+    assert "to learn from: 51,021 beats (45,866 N, 944 S, 3,788 V, 415 F, 8 Q), 22 records of 22 patients" in card
+    assert "metrics/detection/detection.json" in card
+    assert "Open Data Commons Attribution License" in card
+    assert "Moody GB, Mark RG" in card
     mixed = model_card("intra_patient", "rnn", PARAMS, report, tables["intervals"])
     assert "take the inter-patient model" in mixed
     assert "48 records of 47 patients" in mixed
 
 
 def test_nothing_is_said_of_the_patients_of_made_up_records(report, tables, monkeypatch):
-    made_up = MADE_UP.download.resolved_database
+    dot = Path("metrics/explore/class_counts.png").read_bytes()[:33]
+    monkeypatch.setattr(pictures, "picture", lambda path, caption, alt, colours=0: Picture(dot, caption, alt))
     monkeypatch.setattr(findings, "learned", lambda database: pd.DataFrame({"F": [3]}, index=["s01"]))
     card = model_card("inter_patient", "cnn", MADE_UP, report, tables["intervals"])
-    said = [card, findings.warning(made_up, PROTOCOLS), *(findings.split(protocol, made_up) for protocol in PROTOCOLS)]
+    page = contents.report_page(MADE_UP, report, tables)
     assert findings.SYNTHETIC in card
-    for text in said:
-        for of_mitdb in ("1975", "202, which", "23 to 89", "hospital", "de Chazal", "paced,"):
+    assert findings.SYNTHETIC in page
+    for text in (card, page):
+        for of_mitdb in ("1975 and", "1975 to", "202, which", "23 to 89", "hospital", "de Chazal", "paced,", "Moody"):
             assert of_mitdb not in text.replace("paced patients", "")
     listing, *_ = provenance.provenance(MADE_UP)
     assert "made the records up" in dict(listing.items)["SHA-256 of the data"]

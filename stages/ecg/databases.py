@@ -27,9 +27,10 @@ class Database:
         When it was recorded and published.
     annotated : bool
         Whether the beats are annotated; recorded noise has none.
-    recorded, people, split_by, left_out_why : str
+    recorded, people, split_by, left_out_why, licence, cite : str
         For whoever reads of it: when it was recorded, who the patients are (a sentence), whose division into ``ds1``
-        and ``ds2`` it is, what the records ``left_out`` are; empty where there is nothing to say.
+        and ``ds2`` it is, what the records ``left_out`` are, the licence of the data, what to cite; empty where there
+        is nothing to say.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Database:
     people: str = ""
     split_by: str = ""
     left_out_why: str = ""
+    licence: str = ""
+    cite: str = ""
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -92,6 +95,11 @@ MITDB = Database(
     people="The patients are of 23 to 89 years, recorded in one hospital with one kind of recorder.",
     split_by="de Chazal et al. 2004",
     left_out_why="paced",
+    licence="Open Data Commons Attribution License 1.0",
+    cite=(
+        "Moody GB, Mark RG. The impact of the MIT-BIH Arrhythmia Database. IEEE Eng in Med and Biol 20(3):45-50 "
+        "(2001); Goldberger AL et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220 (2000)."
+    ),
     # de Chazal et al. 2004, table I; both folds have about the same mix of classes.
     ds1=tuple(("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230").split()),
     ds2=tuple(("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234").split()),
