@@ -182,14 +182,18 @@ def data_pictures(database: Database) -> Iterator[Picture]:
 
 def search_sections() -> list[Section]:
     """Show the searches that were reported, if there are any: a rebuild need not run them."""
-    shown = {"history": COLOURS_KEPT, "parallel": SHADES_KEPT, "importance": COLOURS_KEPT}
+    shown = {
+        "history": ("score of each trial", COLOURS_KEPT),
+        "parallel": ("hyperparameters and score of each trial", SHADES_KEPT),
+        "importance": ("how much hangs on each hyperparameter", COLOURS_KEPT),
+    }
     blocks: list[Text | Picture] = []
     for path in (METRICS / "sweep" / f"{name}.json" for name in MODELS):
         if path.is_file():
             told = read_json(path)
             trials = ", ".join(f"{count} {state}" for state, count in told["trials"].items() if count)
-            for kind, colours in shown.items():
-                said = f"{told['title']}, {kind}"
+            for kind, (what, colours) in shown.items():
+                said = f"{titled(told['title'])}, {what}"
                 file = path.with_name(f"{path.stem}_{kind}.png")
                 blocks.append(picture(file, said, f"{said}. Trials: {trials}.", colours))
     words = "Trials of hyperparameters, each scored by cross-validation on the patients who were learned from."
