@@ -2,27 +2,11 @@
 
 import pandas as pd
 
-from stages.contents import EC57_SCORES, HEADLINES, Report, number, read_json, scores_of, warning
+from stages import findings
+from stages.contents import SCORES, interval_note, scores_of
 from stages.params import Params
 from stages.paths import METRICS
-
-SPLITS = {
-    "inter_patient": (
-        "No patient of the test fold was learned from: DS1 trains, DS2 tests (de Chazal et al. 2004), but for record "
-        "202, which is of the same man as 201. Paced records are left out."
-    ),
-    "intra_patient": (
-        "A random tenth of all beats is the test fold, so its patients were learned from: the figures do not tell how "
-        "a new patient fares."
-    ),
-}
-LIMITS = {
-    "inter_patient": (
-        "Fusion beats are hardly ever found: next to all of those to learn from are of one patient. Most S beats of "
-        "the test fold are of one patient, too, so the intervals are wide."
-    ),
-    "intra_patient": "For patients that it has not seen, take the inter-patient model and its figures instead.",
-}
+from stages.pictures import Report, number, read_json
 
 CARD = """# Model card: {title}
 
@@ -40,7 +24,11 @@ beats.
 
 {database} ({dates}). {split}
 The model averages {members} networks, each fitted without one fold of the training beats.
-Test fold: {n_test:,} beats ({support}). The escape beats e and j are in N.
+
+- to learn from: {taught}
+- test fold: {n_test:,} beats ({support})
+
+The escape beats e and j are in N.
 
 ## Figures
 
@@ -48,15 +36,35 @@ Test fold: {n_test:,} beats ({support}). The escape beats e and j are in N.
 |---|---|
 {figures}
 
+{intervals}
 SVEB and VEB are gross figures of AAMI EC57 after the learning period, the others count all test beats.
-Expected calibration error {error}. Cross-validated macro F1 (N S V F) on the training beats: {cross_validated}.
+Expected calibration error {error}. Cross-validated macro F1 (N S V F), of the beats of the folds that
+were left out: {cross_validated}.
 
 ## Limits
 
 {limits}
-The patients are of 23 to 89 years, recorded in one hospital in the 1970s with one kind of recorder. Scores by sex and
-age are in `metrics/compare/subgroups.csv`, those of each record in `metrics/{place}/records.csv`.
-{without}"""
+
+{people}Scores by sex and age are in `metrics/compare/subgroups.csv`, those of each record in
+`metrics/{place}/records.csv`.
+
+The beats here are where people annotated them. {detected}
+
+{without}
+## Licence and citation
+
+{licence}"""
+
+DETECTED = {
+    "inter_patient": (
+        "Where a detector has to find them, expect less: `detect` writes those figures to "
+        "`metrics/detection/detection.json`."
+    ),
+    "intra_patient": "With a detector to find them the model has not been scored.",
+}
+LICENCE = """{database.name} is under the {database.licence}. Cite: {database.cite}
+"""
+MADE_UP = "The records are made up, there is nothing to license or to cite.\n"
 
 
 def model_card(protocol: str, name: str, params: Params, report: Report, intervals: pd.DataFrame) -> str:
@@ -79,7 +87,7 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
     database, label, scores = params.download.resolved_database, report[protocol]["protocol"], report[protocol][name]
     values = scores_of(label, intervals)
     told = read_json(METRICS / protocol / name / "training.json")["cross_validation"]
-    figures = [f"| {title} | {values[name, score]} |" for score, title in {**HEADLINES, **EC57_SCORES}.items()]
+    figures = [f"| {title} | {values[name, score]} |" for score, title in SCORES.items()]
     without = [
         f"without record {record}: macro F1 (N S V F) {number(left['macro_f1_nsvf'])}, F1 S {number(left['f1_S'])}, "
         f"F1 V {number(left['f1_V'])}, F1 F {number(left['f1_F'])}"
@@ -87,17 +95,22 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
     ]
     return CARD.format(
         title=f"{name.upper()}, {label}",
-        warning=warning(database),
+        warning=findings.warning(database, [protocol]),
         database=f"{database.name} {database.version}",
         dates=database.dates,
-        split=SPLITS[protocol],
+        split=findings.split(protocol, database),
+        taught=findings.taught(protocol, database),
+        detected=DETECTED[protocol],
+        licence=LICENCE.format(database=database) if database.licence else MADE_UP,
         members=getattr(params.train, protocol).members,
         n_test=scores["n_test"],
         support=", ".join(f"{of_class['support']:,} {c}" for c, of_class in scores["per_class"].items()),
         figures="\n".join(figures),
+        intervals=interval_note(SCORES, {protocol: values}),
         error=f"{scores['expected_calibration_error']:.4f}",
         cross_validated=f"{told['macro_f1_nsvf']:.3f}",
-        limits=LIMITS[protocol],
+        limits=findings.limits(protocol, name, database, scores["per_class"]),
+        people=f"{database.people} " if database.people else "",
         place=f"{protocol}/{name}",
-        without="".join(f"\n- {line}" for line in without) + "\n",
+        without="".join(f"- {line}\n" for line in without),
     )

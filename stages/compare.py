@@ -19,6 +19,7 @@ from stages.cards import model_card
 from stages.contents import report_page
 from stages.ecg import aami
 from stages.ecg.recordings import RecordError
+from stages.findings import titled
 from stages.params import MODELS, PROTOCOLS, Evaluate, Params, ParamsError, load_params
 from stages.paths import ANNOTATIONS, METRICS, PREDICTIONS, RAW
 from stages.paths import MODELS as MODELS_FOLDER
@@ -66,7 +67,8 @@ def compare(params: Params) -> tuple[dict[str, dict], dict[str, pd.DataFrame]]:
         parts.append({name: table.assign(protocol=label) for name, table in tables.items()})
         per_class = side_by_side.per_class_table({name: report[protocol][name] for name in ANNOTATOR})
         per_class.round(6).to_csv(folder / f"{protocol}.csv", index=False)
-        save_png(figures.comparison_figure(per_class, label), folder / f"{protocol}.png")
+        shown = per_class.assign(model=per_class["model"].map(titled))
+        save_png(figures.comparison_figure(shown, label), folder / f"{protocol}.png")
     joined = {name: pd.concat([tables[name] for tables in parts], ignore_index=True) for name in TABLES}
     for name, table in joined.items():
         table.round(6).to_csv(folder / f"{name}.csv", index=False)
@@ -103,15 +105,17 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, d
     references = read_references(raw, beats)
     how = (settings.resamples, settings.seed)
     annotated = ANNOTATIONS / protocol
-    write_predicted(annotated / ENSEMBLE, ANNOTATOR[ENSEMBLE], beats, classifiers[ENSEMBLE].argmax(axis=1))
+    averaged = classifiers[ENSEMBLE].argmax(axis=1)
+    write_predicted(annotated / ENSEMBLE, ANNOTATOR[ENSEMBLE], beats, averaged, references)
 
-    scored, ec57_tables = {}, []
-    intervals = [side_by_side.interval_table(truth, records, classifiers, *how)]
+    scored, ec57_tables, main = {}, [], {}
     for name, probabilities in classifiers.items():
         ec57, table = ec57_views(references, annotated / name, ANNOTATOR[name], settings.start_s)
-        scored[name] = {**score(truth, records, probabilities, settings), "ec57": ec57}
-        main = table[(table["convention"] == "e_j_in_n") & (table["start_s"] == settings.start_s)]
-        intervals.append(side_by_side.ec57_intervals(main, name, *how))
+        main[name] = table[(table["convention"] == "e_j_in_n") & (table["period"] == "scored")]
+        plainly = score(truth, records, probabilities, settings)
+        for record, ratios in side_by_side.ec57_without(main[name], settings.without).items():
+            plainly["without"][record] |= ratios
+        scored[name] = {**plainly, "ec57": ec57}
         ec57_tables.append(table.assign(model=name))
     report = {
         "protocol": label,
@@ -120,6 +124,10 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, d
         "mcnemar": side_by_side.mcnemar_tests(truth, classifiers),
     }
     subgroups = side_by_side.subgroup_table(truth, records, classifiers, groups_of(references))
+    intervals = [
+        side_by_side.interval_table(truth, records, classifiers, *how),
+        side_by_side.ec57_intervals(main, *how),
+    ]
     return report, {
         "intervals": pd.concat(intervals),
         "subgroups": subgroups,

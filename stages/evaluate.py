@@ -32,6 +32,9 @@ from stages.scoring import ec57_views, read_references, write_predicted
 
 SHOWN_MISTAKES = 12
 MISTAKES_OF_A_RECORD = 2
+APART_S = 5.0
+"""Mistakes of one record that are shown are at least so far apart, so that each strip shows something else."""
+
 STRIP_S = 2.5
 
 log = logging.getLogger(__name__)
@@ -62,8 +65,9 @@ def evaluate(protocol: str, name: str, settings: Evaluate) -> None:
     predictions(beats, probabilities).to_parquet(path, index=False)
 
     raw, annotated = paths.RAW / beats.about.database, paths.ANNOTATIONS / protocol / name
-    write_predicted(annotated, name, beats.table, probabilities.argmax(axis=1))
-    ec57, ec57_records = ec57_views(read_references(raw, beats.table), annotated, name, settings.start_s)
+    references = read_references(raw, beats.table)
+    write_predicted(annotated, name, beats.table, probabilities.argmax(axis=1), references)
+    ec57, ec57_records = ec57_views(references, annotated, name, settings.start_s)
     report = {
         "protocol": label,
         "database": f"{beats.about.database} {beats.about.version}",
@@ -170,16 +174,27 @@ def write_mistakes(folder: Path, beats: BeatSet, probabilities: NDArray[np.float
         recording, at = read_recording(raw, beat["record"], (beat["lead"],)), beat["time_s"]
         first = max(0, round((at - STRIP_S) * recording.fs))
         end = min(len(recording.signal), round((at + STRIP_S) * recording.fs))
-        said = f"{beat['true']} called {beat['predicted']} ({beat['confidence']:.3f})"
-        around_s = np.arange(first, end) / recording.fs - at
-        strips.append((around_s, recording.signal[first:end], f"{beat['record']} at {at:.1f} s: {said}"))
+        inside = (recording.samples >= first) & (recording.samples < end)
+        called = f"{beat['true']}→{beat['predicted']}"
+        samples, symbols = recording.samples[inside], recording.symbols[inside]
+        strips.append(
+            figures.Strip(
+                times_s=np.arange(first, end) / recording.fs - at,
+                signal_mv=recording.signal[first:end],
+                beat_times_s=samples / recording.fs - at,
+                symbols=[
+                    called if s == beat["sample"] else str(symbol) for s, symbol in zip(samples, symbols, strict=True)
+                ],
+                caption=f"{beat['record']} at {at:.1f} s: {called} with {beat['confidence']:.3f}",
+            )
+        )
     times_s = beats.about.fmt.times_s
     drawn = figures.strips_figure(strips, (times_s[0], times_s[-1]), f"Most confidently wrong: {title}")
     save_png(drawn, folder / "mistakes.png")
 
 
 def mistakes(table: pd.DataFrame, truth: NDArray[np.integer], probabilities: NDArray[np.float32]) -> pd.DataFrame:
-    """List the beats whose wrong class was the most probable, at most a few of each record.
+    """List the beats whose wrong class was the most probable, at most a few of each record, well apart.
 
     Returns
     -------
@@ -191,7 +206,14 @@ def mistakes(table: pd.DataFrame, truth: NDArray[np.integer], probabilities: NDA
         true=names[truth], predicted=names[predicted], confidence=probabilities.max(axis=1)
     )[predicted != truth]
     ranked = wrong.sort_values(["confidence", "record", "sample"], ascending=[False, True, True])
-    return ranked.groupby("record", sort=False).head(MISTAKES_OF_A_RECORD).head(SHOWN_MISTAKES)
+    taken: list[int] = []
+    times: dict[str, list[float]] = {}
+    for row, record, time_s in zip(ranked.index, ranked["record"], ranked["time_s"], strict=True):
+        of_record = times.setdefault(record, [])
+        if len(of_record) < MISTAKES_OF_A_RECORD and all(abs(time_s - other) >= APART_S for other in of_record):
+            of_record.append(time_s)
+            taken.append(row)
+    return ranked.loc[taken[:SHOWN_MISTAKES]]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from stages.paths import BEATS, METRICS, RAW
 from stages.scores import figures
 from stages.scores.style import save_png
 
-SETS = ("all", "ds1", "ds2", "left_out")
+SETS = {"all": "all records", "ds1": "DS1", "ds2": "DS2", "left_out": "left out"}
+"""Sets of records, and how a figure names them."""
+
 SCATTERED = 20000
 """Beats in the RR scatter; more would only paint over each other."""
 
@@ -41,7 +43,7 @@ def explore(beats: BeatSet, settings: Explore, raw: Path, folder: Path) -> None:
 
     counts = count_classes(beats.table, database)
     counts.to_csv(folder / "class_counts.csv", index=False)
-    bars = counts.rename(columns={"set": "fold"})
+    bars = counts.rename(columns={"set": "fold"}).replace({"fold": SETS})
     save_png(figures.class_count_figure(bars, title), folder / "class_counts.png")
 
     record_table(beats.table).round(6).to_csv(folder / "records.csv", index=False)

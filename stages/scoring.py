@@ -18,6 +18,8 @@ from stages.scores.bxb import compare
 from stages.scores.ec57 import ec57_scores, ec57_table
 
 REFERENCE = "atr"
+CUT_REFERENCE = "ref"
+"""Annotator of the reference as a fold is held against it, beside what was predicted."""
 
 CONVENTIONS = {
     "e_j_in_n": "e and j in N, the AAMI classes of de Chazal et al. 2004",
@@ -64,8 +66,17 @@ def read_references(raw: Path, beats: pd.DataFrame) -> dict[str, Reference]:
     return references
 
 
-def write_predicted(folder: Path, annotator: str, beats: pd.DataFrame, predicted: NDArray[np.integer]) -> None:
+def write_predicted(
+    folder: Path,
+    annotator: str,
+    beats: pd.DataFrame,
+    predicted: NDArray[np.integer],
+    references: Mapping[str, Reference],
+) -> None:
     """Write the predicted class of each beat, at its annotated fiducial: one annotation file a record.
+
+    The reference that the scores come from stands beside it, so that any program that compares annotation files, such
+    as ``bxb``, finds the same counts.
 
     Parameters
     ----------
@@ -76,6 +87,8 @@ def write_predicted(folder: Path, annotator: str, beats: pd.DataFrame, predicted
     beats : DataFrame with columns ``record`` and ``sample``
     predicted : ndarray of int, shape (beats,)
         Positions in ``aami.CLASSES``; the letter of a class is the WFDB symbol of a beat of that class.
+    references : mapping of str to Reference
+        From :func:`read_references`.
     """
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -83,6 +96,9 @@ def write_predicted(folder: Path, annotator: str, beats: pd.DataFrame, predicted
     for record, of_record in called.groupby(beats["record"].to_numpy(), sort=True):
         in_time = of_record.sort_values("sample")
         write_annotations(unfinished, str(record), annotator, in_time["sample"], in_time["symbol"])
+    for name, reference in references.items():
+        cut = reference.annotations
+        write_annotations(unfinished, name, CUT_REFERENCE, cut.samples, cut.symbols, cut.subtypes)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
 
@@ -105,7 +121,7 @@ def ec57_views(
     dict
         Convention -> ``mapping`` in words, ``scored`` and ``whole`` as :func:`stages.scores.ec57.ec57_scores` has them.
     DataFrame
-        One row a convention, period and record.
+        One row a convention, ``period`` (``scored`` or ``whole``) and record.
     """
     called = {record: read_annotations(folder, record, annotator) for record in references}
     report: dict[str, Any] = {}
@@ -125,7 +141,8 @@ def ec57_views(
             }
             report[convention][period] = {"start_s": start, **ec57_scores(confusions)}
             table = ec57_table(confusions)
-            tables.append(table.assign(convention=convention, start_s=start)[["convention", "start_s", *table.columns]])
+            table = table.assign(convention=convention, period=period, start_s=start)
+            tables.append(table[["convention", "period", "start_s", *table.columns[:-3]]])
     return report, pd.concat(tables, ignore_index=True)
 
 

@@ -8,7 +8,7 @@ from stages import compare
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, write_annotations
 from stages.params import load_params
-from stages.scoring import write_predicted
+from stages.scoring import read_references, write_predicted
 
 BEATS = pd.DataFrame(
     {
@@ -47,7 +47,9 @@ def folders(tmp_path, monkeypatch):
         for name, probabilities in (("cnn", CNN), ("rnn", RNN)):
             table = pd.concat([BEATS, pd.DataFrame(probabilities, columns=list(aami.PROBABILITY_COLUMNS))], axis=1)
             table.to_parquet(tmp_path / "predictions" / protocol / f"{name}.parquet")
-            write_predicted(tmp_path / "annotations" / protocol / name, name, BEATS, probabilities.argmax(axis=1))
+            called = probabilities.argmax(axis=1)
+            annotated = tmp_path / "annotations" / protocol / name
+            write_predicted(annotated, name, BEATS, called, read_references(raw, BEATS))
     return tmp_path
 
 
@@ -100,11 +102,27 @@ def test_every_score_and_group_is_in_the_tables(folders, params):
     tables = {name: pd.read_csv(folders / "metrics" / "compare" / f"{name}.csv") for name in compare.TABLES}
     labels = {f"{protocol}, SYNTHETIC data" for protocol in PROTOCOLS}
     assert all(set(table["protocol"]) == labels for table in tables.values())
-    assert {"macro_f1_nsvf", "veb_se", "sveb_ppv"} <= set(tables["intervals"]["score"])
+    assert {"macro_f1_nsvf", "veb_se", "sveb_ppv", "veb_fpr"} <= set(tables["intervals"]["score"])
+    differences = tables["intervals"].query("model == 'rnn - cnn'")
+    assert {"f1_V", "veb_se", "sveb_ppv"} <= set(differences["score"])
     women = tables["subgroups"].query("model == 'cnn' and by == 'sex' and group == 'F'").iloc[0]
     assert (women["records"], women["beats"], women["accuracy"]) == (1, 2, 0.0)
     report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
     assert report["mcnemar"]["rnn_vs_cnn"] == {"only_first_right": 1, "only_second_right": 1, "p_value": 1.0}
+
+
+def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, params, monkeypatch):
+    given = []
+    counted = compare.side_by_side.ec57_intervals
+    monkeypatch.setattr(
+        compare.side_by_side,
+        "ec57_intervals",
+        lambda tables, *how: given.append(tables) or counted(tables, *how),
+    )
+    assert params.evaluate.start_s == 0
+    compare.compare(params)
+    assert len(given) == 2
+    assert all(table["record"].tolist() == ["100", "101"] for tables in given for table in tables.values())
 
 
 def test_the_ensemble_is_annotated_like_the_networks(folders, params):

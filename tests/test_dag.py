@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from stages.params import MODELS, PROTOCOLS
+from stages.provenance import PARAMETERS
 
 DAG = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 SCORING = {"evaluate", "compare", "export", "robustness"}
@@ -55,6 +56,10 @@ def test_a_rebuild_up_to_the_comparison_does_not_search():
 
 def test_promoting_a_configuration_does_not_make_the_search_stale():
     assert not {f"train.{model}" for model in MODELS} & set(DAG["sweep"]["params"])
+
+
+def test_the_report_shows_no_parameter_that_would_not_rebuild_it():
+    assert set(PARAMETERS) == set(DAG["compare"]["params"])
 
 
 def test_every_stage_is_described_and_run_as_a_module():

@@ -51,7 +51,7 @@ def test_scores_of_four_beats_by_hand(beats):
 
 
 def test_the_most_confidently_wrong_come_first_and_no_record_has_more_than_two(beats):
-    table = pd.concat([beats.table] * 2, ignore_index=True).assign(record="232")
+    table = pd.concat([beats.table] * 2, ignore_index=True).assign(record="232", time_s=10.0 * np.arange(8))
     confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.95, 0.5, 0.4, 0.3])
     probabilities = np.zeros((8, 5))
     probabilities[:, 4] = confidence  # all called Q
@@ -60,6 +60,13 @@ def test_the_most_confidently_wrong_come_first_and_no_record_has_more_than_two(b
     assert worst["true"].tolist() == ["N", "N"]
     assert set(worst["predicted"]) == {"Q"}
     assert mistakes(beats.table, beats.labels, np.eye(5)[beats.labels]).empty
+
+
+def test_mistakes_of_a_record_that_are_shown_are_five_seconds_apart(beats):
+    table = beats.table.assign(record="202", time_s=[1553.5, 1554.0, 1558.4, 1558.5])
+    probabilities = np.zeros((4, 5))
+    probabilities[:, 4] = [0.9, 0.8, 0.7, 0.6]
+    assert mistakes(table, beats.labels, probabilities)["time_s"].tolist() == [1553.5, 1558.5]
 
 
 def test_the_beats_of_each_pair_of_classes_are_averaged():

@@ -126,7 +126,10 @@ def test_the_report_and_the_cards_are_labelled_and_the_same_again(rebuilt):
 def test_every_record_of_a_test_fold_is_annotated_by_all_three(rebuilt):
     for folder, annotator in (("cnn", "cnn"), ("rnn", "rnn"), ("ensemble", "ens")):
         files = sorted((rebuilt / "data" / "annotations" / "inter_patient" / folder).iterdir())
-        assert [path.name for path in files] == [f"s{number:02d}.{annotator}" for number in range(9, 13)]
+        suffixes = sorted((annotator, "ref"))
+        assert [path.name for path in files] == [
+            f"s{number:02d}.{name}" for number in range(9, 13) for name in suffixes
+        ]
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,8 +21,9 @@ def of_record(folder, record):
 
 def test_a_fold_of_single_beats_is_held_against_those_alone(synthetic_records, tmp_path):
     beats = of_record(synthetic_records, "s09").iloc[::3]
-    write_predicted(tmp_path / "cnn", "cnn", beats, beats["label"].to_numpy())
-    report, table = ec57_views(read_references(synthetic_records, beats), tmp_path / "cnn", "cnn", 0.0)
+    references = read_references(synthetic_records, beats)
+    write_predicted(tmp_path / "cnn", "cnn", beats, beats["label"].to_numpy(), references)
+    report, table = ec57_views(references, tmp_path / "cnn", "cnn", 0.0)
     assert report["e_j_in_n"]["whole"]["n_scored"] == len(beats)
     assert report["e_j_in_n"]["whole"]["gross"]["qrs"] == {"se": 1.0, "ppv": 1.0}
     assert len(table) == 4
@@ -30,16 +33,48 @@ def test_the_folder_of_an_earlier_model_is_replaced(synthetic_records, tmp_path)
     beats = of_record(synthetic_records, "s09")
     (tmp_path / "cnn").mkdir()
     (tmp_path / "cnn" / "s99.cnn").write_bytes(b"")
-    write_predicted(tmp_path / "cnn", "cnn", beats, beats["label"].to_numpy())
-    assert [path.name for path in (tmp_path / "cnn").iterdir()] == ["s09.cnn"]
+    references = read_references(synthetic_records, beats)
+    write_predicted(tmp_path / "cnn", "cnn", beats, beats["label"].to_numpy(), references)
+    assert sorted(path.name for path in (tmp_path / "cnn").iterdir()) == ["s09.cnn", "s09.ref"]
     assert not list(tmp_path.glob(".*"))
+
+
+def as_written(references, folder):
+    """The references as any other program reads them from the files beside the predictions."""
+    return {
+        record: replace(reference, annotations=read_annotations(folder, record, "ref"))
+        for record, reference in references.items()
+    }
+
+
+def test_the_reference_beside_the_predictions_gives_the_same_counts(synthetic_records, tmp_path):
+    beats = pd.concat([of_record(synthetic_records, record).iloc[::4] for record in ("s09", "s10")], ignore_index=True)
+    references = read_references(synthetic_records, beats)
+    called = np.random.default_rng(0).integers(0, 5, len(beats))
+    write_predicted(tmp_path / "cnn", "cnn", beats, called, references)
+    report, table = ec57_views(references, tmp_path / "cnn", "cnn", 10.0)
+    again, same = ec57_views(as_written(references, tmp_path / "cnn"), tmp_path / "cnn", "cnn", 10.0)
+    assert again == report
+    pd.testing.assert_frame_equal(same, table)
+
+
+@pytest.mark.mirror
+def test_flutter_and_noise_are_in_the_reference_beside_the_predictions(real_records, tmp_path):
+    beats = pd.concat([of_record(real_records, record).iloc[::10] for record in ("105", "207")], ignore_index=True)
+    references = read_references(real_records, beats)
+    write_predicted(tmp_path / "cnn", "cnn", beats, beats["label"].to_numpy(), references)
+    for record, reference in as_written(references, tmp_path / "cnn").items():
+        for name in ("samples", "symbols", "subtypes"):
+            written, read = getattr(references[record].annotations, name), getattr(reference.annotations, name)
+            np.testing.assert_array_equal(written, read)
 
 
 @pytest.mark.mirror
 def test_true_classes_written_as_predictions_are_found_to_the_last_beat(real_records, tmp_path):
     beats = pd.concat([of_record(real_records, record) for record in MITDB.ds2], ignore_index=True)
-    write_predicted(tmp_path / "cnn", "cnn", beats, beats["label"].to_numpy())
-    report, _ = ec57_views(read_references(real_records, beats), tmp_path / "cnn", "cnn", 300.0)
+    references = read_references(real_records, beats)
+    write_predicted(tmp_path / "cnn", "cnn", beats, beats["label"].to_numpy(), references)
+    report, _ = ec57_views(references, tmp_path / "cnn", "cnn", 300.0)
     scored, whole = (report["e_j_in_n"][period]["gross"] for period in ("scored", "whole"))
     assert report["e_j_in_n"]["scored"]["n_scored"] == 41515
     assert report["e_j_in_n"]["whole"]["n_scored"] == 49712
@@ -63,8 +98,9 @@ def test_beats_found_in_the_flutter_of_record_207_count_for_nothing(real_records
     flutter = read_annotations(real_records, "207", "atr")
     waves = flutter.samples[flutter.symbols == "!"]
     found = pd.concat([beats, pd.DataFrame({"record": "207", "sample": waves, "label": 2})], ignore_index=True)
-    write_predicted(tmp_path / "cnn", "cnn", found, found["label"].to_numpy())
-    report, table = ec57_views(read_references(real_records, beats), tmp_path / "cnn", "cnn", 0.0)
+    references = read_references(real_records, beats)
+    write_predicted(tmp_path / "cnn", "cnn", found, found["label"].to_numpy(), references)
+    report, table = ec57_views(references, tmp_path / "cnn", "cnn", 0.0)
     assert len(waves) == 472
     assert report["e_j_in_n"]["whole"]["n_scored"] == len(beats)
     assert np.all(table[["On", "Os", "Ov"]] == 0)

@@ -80,7 +80,14 @@ def read_annotations(folder: Path, record: str, annotator: str) -> Annotations:
     )
 
 
-def write_annotations(folder: Path, record: str, annotator: str, samples: ArrayLike, symbols: ArrayLike) -> None:
+def write_annotations(
+    folder: Path,
+    record: str,
+    annotator: str,
+    samples: ArrayLike,
+    symbols: ArrayLike,
+    subtypes: NDArray[np.int64] | None = None,
+) -> None:
     """Write ``<record>.<annotator>``, whole or not at all, for any program that reads WFDB annotations.
 
     Parameters
@@ -92,10 +99,11 @@ def write_annotations(folder: Path, record: str, annotator: str, samples: ArrayL
     samples : array_like of int, shape (beats,)
         In time order.
     symbols : array_like of str, shape (beats,)
+    subtypes : ndarray of int64, shape (beats,), optional
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
-        wfdb.wrann(record, annotator, np.asarray(samples), np.asarray(symbols), write_dir=unfinished)
+        wfdb.wrann(record, annotator, np.asarray(samples), np.asarray(symbols), subtype=subtypes, write_dir=unfinished)
         (Path(unfinished) / f"{record}.{annotator}").replace(folder / f"{record}.{annotator}")
 
 

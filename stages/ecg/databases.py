@@ -1,5 +1,6 @@
 """The databases the pipeline knows: their records, who is in which fold, and their published counts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -26,6 +27,10 @@ class Database:
         When it was recorded and published.
     annotated : bool
         Whether the beats are annotated; recorded noise has none.
+    recorded, people, split_by, left_out_why, licence, cite : str
+        For whoever reads of it: when it was recorded, who the patients are (a sentence), whose division into ``ds1``
+        and ``ds2`` it is, what the records ``left_out`` are, the licence of the data, what to cite; empty where there
+        is nothing to say.
     """
 
     name: str
@@ -38,11 +43,31 @@ class Database:
     synthetic: bool = False
     dates: str = ""
     annotated: bool = True
+    recorded: str = ""
+    people: str = ""
+    split_by: str = ""
+    left_out_why: str = ""
+    licence: str = ""
+    cite: str = ""
 
     @property
     def records(self) -> tuple[str, ...]:
         """All records, sorted."""
         return tuple(sorted(self.ds1 + self.ds2 + self.left_out))
+
+    @property
+    def split(self) -> tuple[str, ...]:
+        """The records that the inter-patient protocol uses."""
+        return self.ds1 + self.ds2
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """Records of DS2 whose subject DS1 shows as well: record of DS2 -> record of DS1."""
+        return {record: self.subject(record) for record in self.ds2 if self.subject(record) in self.ds1}
+
+    def patients(self, records: Iterable[str]) -> int:
+        """Count the subjects of records."""
+        return len({self.subject(record) for record in records})
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -66,6 +91,15 @@ MITDB = Database(
     name="mitdb",
     version="1.0.0",
     dates="recorded 1975 to 1979, on PhysioNet since 24 February 2005",
+    recorded="recorded between 1975 and 1979",
+    people="The patients are of 23 to 89 years, recorded in one hospital with one kind of recorder.",
+    split_by="de Chazal et al. 2004",
+    left_out_why="paced",
+    licence="Open Data Commons Attribution License 1.0",
+    cite=(
+        "Moody GB, Mark RG. The impact of the MIT-BIH Arrhythmia Database. IEEE Eng in Med and Biol 20(3):45-50 "
+        "(2001); Goldberger AL et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220 (2000)."
+    ),
     # de Chazal et al. 2004, table I; both folds have about the same mix of classes.
     ds1=tuple(("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230").split()),
     ds2=tuple(("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234").split()),

@@ -14,9 +14,22 @@ from typing import ClassVar, Literal
 
 import jinja2
 
-Cell = str | int | float | None
-
+WIDE_PX = 1000
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A number in words of its own, such as a score with its interval or a share in percent; sorted by ``value``.
+
+    Where ``value`` is None or NaN the cell is shown as not defined, whatever its text.
+    """
+
+    value: int | float | None
+    text: str
+
+
+Cell = str | int | float | Shown | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,11 @@ class Picture:
         """Width and height in pixels."""
         width, height = struct.unpack(">II", self.png[16:24])
         return width, height
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has more to show than fits on a phone, where it then scrolls sideways."""
+        return self.size[0] >= WIDE_PX
 
     @property
     def uri(self) -> str:
@@ -138,11 +156,23 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section], warning: 
     return template.render(title=title, lead=lead, sections=sections, warning=warning)
 
 
-def _number(value: int | float, digits: int) -> str:
-    return f"{value:,}" if isinstance(value, Integral) else f"{value:.{digits}f}"
+def decimals(value: float, digits: int = 3) -> str:
+    """Print a number with so many decimals; what rounds to zero has no sign."""
+    return f"{value:z.{digits}f}"
 
 
-def _defined(value: int | float | None) -> bool:
+def _number(cell: int | float | Shown, digits: int) -> str:
+    if isinstance(cell, Shown):
+        return cell.text
+    return f"{cell:,}" if isinstance(cell, Integral) else decimals(cell, digits)
+
+
+def _value(cell: int | float | Shown | None) -> int | float | None:
+    return cell.value if isinstance(cell, Shown) else cell
+
+
+def _defined(cell: int | float | Shown | None) -> bool:
+    value = _value(cell)
     return value is not None and not math.isnan(value)
 
 
@@ -157,5 +187,5 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {"number": _number, "sha256": _sha256}
+_ENVIRONMENT.filters |= {"number": _number, "value": _value, "sha256": _sha256}
 _ENVIRONMENT.tests |= {"given": _defined}

@@ -4,17 +4,33 @@ Beats of one recording are alike, so beats are no independent draws; recordings 
 honest, intervals.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest
 
 from stages.ecg.aami import CLASSES
 from stages.scores.plain import checked_labels
 
 SCORES = ("accuracy", "macro_f1_nsvf", "macro_f1", *(f"f1_{name}" for name in CLASSES))
 CONFIDENCE = 0.95
+
+Statistic = Callable[[NDArray[np.intp]], NDArray[np.float64]]
+"""Scores, shape (resamples, scores), of resampled records, shape (resamples, records); NaN where undefined."""
+
+
+class Interval(NamedTuple):
+    """A 95 % interval, of the resamples in which the score is defined, and their share; NaN if there are none.
+
+    A score is undefined in a resample that has nothing to divide by, such as the F1 of a class that none of its
+    records has. To count it as 0 would draw the interval down; to give the interval up would tell nothing.
+    """
+
+    low: float
+    high: float
+    defined: float
 
 
 def record_confusions(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.int64]:
@@ -53,19 +69,20 @@ def scores_of(confusions: NDArray[np.integer]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float, shape (..., scores)
-        The F1 of a class that is neither present nor predicted is 0, as in the macro F1 of
+        The F1 of a class that is neither present nor predicted is NaN, and counts as 0 in a macro F1, both as in
         :func:`stages.scores.plain.plain_scores`.
     """
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
     either = confusions.sum(axis=-1) + confusions.sum(axis=-2)
-    f1 = np.divide(2.0 * hits, either, out=np.zeros(hits.shape), where=either > 0)
+    f1 = np.divide(2.0 * hits, either, out=np.full(hits.shape, np.nan), where=either > 0)
     accuracy = hits.sum(axis=-1) / confusions.sum(axis=(-2, -1))
     nsvf = [CLASSES.index(name) for name in "NSVF"]
-    head = [accuracy, f1[..., nsvf].mean(axis=-1), f1.mean(axis=-1)]
+    counted = np.nan_to_num(f1)
+    head = [accuracy, counted[..., nsvf].mean(axis=-1), counted.mean(axis=-1)]
     return np.concatenate([np.stack(head, axis=-1), f1], axis=-1)
 
 
-def intervals(confusions: NDArray[np.integer], resamples: int, seed: int) -> dict[str, list[float]]:
+def intervals(confusions: NDArray[np.integer], resamples: int, seed: int) -> dict[str, Interval]:
     """Give the 95 % interval of each score, by the percentile bootstrap over records.
 
     Parameters
@@ -76,19 +93,20 @@ def intervals(confusions: NDArray[np.integer], resamples: int, seed: int) -> dic
 
     Returns
     -------
-    dict of str to [low, high]
+    dict of str to Interval
 
     Raises
     ------
     ValueError
         If there are fewer than two records.
     """
-    return _percentiles(lambda rows: scores_of(confusions[rows].sum(axis=-3)), len(confusions), resamples, seed)
+    found = resampled(lambda rows: scores_of(confusions[rows].sum(axis=-3)), len(confusions), resamples, seed)
+    return dict(zip(SCORES, found, strict=True))
 
 
 def difference_intervals(
     first: NDArray[np.integer], second: NDArray[np.integer], resamples: int, seed: int
-) -> dict[str, list[float]]:
+) -> dict[str, Interval]:
     """Give the 95 % interval of what each score of ``first`` has over ``second``, both on the same resampled records.
 
     Raises
@@ -102,33 +120,43 @@ def difference_intervals(
     def difference(rows: NDArray[np.intp]) -> NDArray[np.float64]:
         return scores_of(first[rows].sum(axis=-3)) - scores_of(second[rows].sum(axis=-3))
 
-    return _percentiles(difference, len(first), resamples, seed)
+    return dict(zip(SCORES, resampled(difference, len(first), resamples, seed), strict=True))
 
 
-def ratio_interval(
-    parts: NDArray[np.integer], wholes: NDArray[np.integer], resamples: int, seed: int
-) -> tuple[float, float]:
-    """Give the 95 % interval of a pooled ratio, such as a gross sensitivity, by resampling records.
+def pooled(parts: NDArray[np.integer], wholes: NDArray[np.integer]) -> Statistic:
+    """Make the statistic that pools ratios, such as gross sensitivities, over the records of a resample.
 
     Parameters
     ----------
-    parts, wholes : ndarray of int, shape (records,)
-        Numerator and denominator of each record.
-    resamples : int
-    seed : int
-
-    Returns
-    -------
-    low, high : float
-        NaN if the ratio of a resample may be undefined.
+    parts, wholes : ndarray of int, shape (records, ratios)
+        Numerators and denominators of each record.
     """
 
-    def pooled(rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        whole = wholes[rows].sum(axis=-1)
-        return np.divide(parts[rows].sum(axis=-1), whole, out=np.full(whole.shape, np.nan), where=whole > 0)[..., None]
+    def ratios(rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        whole = wholes[rows].sum(axis=-2)
+        return np.divide(parts[rows].sum(axis=-2), whole, out=np.full(whole.shape, np.nan), where=whole > 0)
 
-    ((low, high),) = _resampled(pooled, len(parts), resamples, seed)
-    return low, high
+    return ratios
+
+
+def resampled(statistic: Statistic, records: int, resamples: int, seed: int) -> list[Interval]:
+    """Give the 95 % interval of each score, by the percentile bootstrap over records; the seed fixes the resamples.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two records.
+    """
+    if records < 2:
+        raise ValueError(f"resampling records needs two or more, found {records}")
+    rows = np.random.default_rng(seed).integers(0, records, (resamples, records))
+    found = []
+    for scores in statistic(rows).T:
+        defined = scores[~np.isnan(scores)]
+        ends = 50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)
+        low, high = np.percentile(defined, ends).tolist() if len(defined) else (np.nan, np.nan)
+        found.append(Interval(low, high, len(defined) / resamples))
+    return found
 
 
 def mcnemar(truth: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, Any]:
@@ -149,27 +177,3 @@ def mcnemar(truth: ArrayLike, first: ArrayLike, second: ArrayLike) -> dict[str, 
     differing = only_first + only_second
     p_value = float(binomtest(only_first, differing).pvalue) if differing else 1.0
     return {"only_first_right": only_first, "only_second_right": only_second, "p_value": p_value}
-
-
-def _percentiles(statistic: Any, records: int, resamples: int, seed: int) -> dict[str, list[float]]:
-    found = _resampled(statistic, records, resamples, seed)
-    return {name: list(interval) for name, interval in zip(SCORES, found, strict=True)}
-
-
-def _resampled(statistic: Any, records: int, resamples: int, seed: int) -> list[tuple[float, float]]:
-    if records < 2:
-        raise ValueError(f"resampling records needs two or more, found {records}")
-
-    def by_score(rows: NDArray[np.intp], axis: int = -1) -> NDArray[np.float64]:
-        return np.moveaxis(statistic(np.moveaxis(rows, axis, -1)), -1, 0)
-
-    found = bootstrap(
-        (np.arange(records),),
-        by_score,
-        n_resamples=resamples,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        vectorized=True,
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return list(zip(np.asarray(found.low).tolist(), np.asarray(found.high).tolist(), strict=True))

@@ -5,6 +5,7 @@ pass for one of new patients.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from textwrap import fill
 
 import numpy as np
@@ -21,6 +22,7 @@ MARKERS = {"N": ".", "S": "o", "V": "^", "F": "s", "Q": "x"}
 METRIC_NAMES = {"ppv": "precision (+P)", "se": "recall (Se)", "f1": "F1"}
 DASH = "–"
 LONGEST_RR_S = 2.5
+FEW_BEATS = 20
 
 
 def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
@@ -60,11 +62,19 @@ def pr_figure(points: pd.DataFrame, title: str) -> Figure:
 
 
 def reliability_figure(points: pd.DataFrame, error: float, title: str) -> Figure:
-    """Accuracy over confidence, as :func:`stages.scores.curves.calibration_points` bins them, and beats a bin below."""
+    """Accuracy over confidence, as :func:`stages.scores.curves.calibration_points` bins them, and beats a bin below.
+
+    A bin of less than ``FEW_BEATS`` beats, in which accuracy is much a matter of chance, has a hollow marker.
+    """
     figure = Figure(figsize=(5.6, 5.6), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":", label="as probable as said")
-    axes.plot(points["confidence"], points["accuracy"], color=COLOURS["S"], marker="o", label=f"error {error:.4f}")
+    axes.plot(points["confidence"], points["accuracy"], color=COLOURS["S"], label=f"error {error:.4f}")
+    few = points["beats"] < FEW_BEATS
+    for of_bins, inside, said in ((~few, COLOURS["S"], None), (few, "white", f"less than {FEW_BEATS} beats")):
+        of_x, of_y = points["confidence"][of_bins], points["accuracy"][of_bins]
+        label = said if of_bins.any() else None
+        axes.plot(of_x, of_y, "o", color=COLOURS["S"], markerfacecolor=inside, label=label)
     axes.set(ylabel="accuracy", ylim=(-0.01, 1.01), xlim=(0, 1.01))
     axes.legend(frameon=False, loc="upper left")
     below.bar(points["confidence"], points["beats"], width=0.04, color="0.6")
@@ -112,25 +122,44 @@ def pairs_figure(means: ArrayLike, counts: ArrayLike, times_s: ArrayLike, title:
     return figure
 
 
-def strips_figure(
-    strips: Sequence[tuple[NDArray[np.floating], NDArray[np.floating], str]], window_s: tuple[float, float], title: str
-) -> Figure:
-    """Draw short stretches of a lead, two in a row, each around the beat at time 0.
+@dataclass(frozen=True)
+class Strip:
+    """A short stretch of a lead around the beat at time 0.
+
+    Attributes
+    ----------
+    times_s, signal_mv : ndarray of float, shape (samples,)
+    beat_times_s : ndarray of float, shape (beats,)
+    symbols : sequence of str, length beats
+        WFDB symbols or class letters; of the beat at time 0 also what it was called, after an arrow.
+    caption : str
+    """
+
+    times_s: NDArray[np.floating]
+    signal_mv: NDArray[np.floating]
+    beat_times_s: NDArray[np.floating]
+    symbols: Sequence[str]
+    caption: str
+
+
+def strips_figure(strips: Sequence[Strip], window_s: tuple[float, float], title: str) -> Figure:
+    """Draw strips, two in a row, with the true symbol of every beat.
 
     Parameters
     ----------
-    strips : sequence of (times_s, signal_mv, caption)
+    strips : sequence of Strip
     window_s : tuple of float
         What the network sees of the beat, s; shaded.
     """
     rows = max(1, -(-len(strips) // 2))
     figure = Figure(figsize=(12.0, 1.0 + 1.7 * rows), layout="constrained")
     grid = figure.subplots(rows, 2, squeeze=False).ravel()
-    for axes, (times, signal, caption) in zip(grid, strips, strict=False):
+    for axes, strip in zip(grid, strips, strict=False):
         axes.axvspan(*window_s, color="#F0E442", alpha=0.35, linewidth=0)
-        axes.plot(times, signal, color="black", linewidth=0.8)
-        axes.set_title(caption, fontsize=9, loc="left")
-        axes.set_xlim(times[0], times[-1])
+        axes.plot(strip.times_s, strip.signal_mv, color="black", linewidth=0.8)
+        _beat_symbols(axes, strip.beat_times_s, strip.symbols, strip.signal_mv, fontsize=8)
+        axes.set_title(strip.caption, fontsize=9, loc="left")
+        axes.set_xlim(strip.times_s[0], strip.times_s[-1])
         _ecg_paper(axes)
         axes.tick_params(labelsize=7)
     for axes in grid[len(strips) :]:
@@ -230,12 +259,8 @@ def rhythm_strip(
     figure, (axes,) = titled_axes(title, (12.0, 2.9), grid=None)
     times, signal = np.asarray(times_s), np.asarray(signal_mv)
     axes.plot(times, signal, color="black", linewidth=0.8, zorder=3)
-    top = signal.max() + 0.25
-    for time, symbol in zip(np.asarray(beat_times_s), symbols, strict=True):
-        name = CLASS_OF_SYMBOL.get(symbol, "N")
-        colour = "black" if name == "N" else COLOURS[name]
-        axes.text(time, top, symbol, color=colour, ha="center", va="center", fontweight="bold")
-    axes.set(xlabel="time (s)", ylabel="amplitude (mV)", xlim=(times[0], times[-1]), ylim=(None, top + 0.25))
+    _beat_symbols(axes, np.asarray(beat_times_s), symbols, signal)
+    axes.set(xlabel="time (s)", ylabel="amplitude (mV)", xlim=(times[0], times[-1]))
     _ecg_paper(axes)
     return figure
 
@@ -340,6 +365,23 @@ def rr_scatter(rr_pre_s: ArrayLike, rr_post_s: ArrayLike, labels: ArrayLike, tit
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     return figure
+
+
+def _beat_symbols(
+    axes: Axes,
+    beat_times_s: NDArray[np.floating],
+    symbols: Sequence[str],
+    signal_mv: NDArray[np.floating],
+    fontsize: float | None = None,
+) -> None:
+    """Write the symbol of each beat above the signal, in the colour of its class."""
+    room = max(0.25, 0.1 * float(np.ptp(signal_mv)))
+    top = signal_mv.max() + room
+    for time, symbol in zip(beat_times_s, symbols, strict=True):
+        name = CLASS_OF_SYMBOL.get(symbol[:1], "N")
+        colour = "black" if name == "N" else COLOURS[name]
+        axes.text(time, top, symbol, color=colour, ha="center", va="center", fontweight="bold", fontsize=fontsize)
+    axes.set_ylim(None, top + room)
 
 
 def _ecg_paper(axes: Axes) -> None:

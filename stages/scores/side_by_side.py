@@ -3,7 +3,7 @@
 ``classifiers`` maps the name of each to its probabilities, an array of shape (beats, 5).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from stages.scores import bootstrap, ec57, plain
 
 Classifiers = Mapping[str, NDArray[np.floating]]
+
+RATIO_PARTS = {"se": ("tp", "fn"), "ppv": ("tp", "fp"), "fpr": ("fp", "tn")}
+"""Ratio -> the count above the line, and the one that is added to it below."""
 
 AGE_EDGES = (50, 65, 75)
 UNKNOWN = "not known"
@@ -52,7 +55,8 @@ def interval_table(
     Returns
     -------
     DataFrame
-        ``model`` (two of them with a minus sign between for a difference), ``score``, ``value``, ``low``, ``high``.
+        ``model`` (two of them with a minus sign between for a difference), ``score``, ``value``, ``low``, ``high``,
+        ``defined`` (see :class:`stages.scores.bootstrap.Interval`).
     """
     confusions = {
         name: bootstrap.record_confusions(records, truth, probabilities.argmax(axis=1))
@@ -64,40 +68,79 @@ def interval_table(
         spread = bootstrap.difference_intervals(confusions[a], confusions[b], resamples, seed)
         found[f"{a} - {b}"] = (values[a] - values[b], spread)
     rows = [
-        {"model": name, "score": score, "value": value, "low": spread[score][0], "high": spread[score][1]}
+        {"model": name, "score": score, "value": value, **spread[score]._asdict()}
         for name, (scores, spread) in found.items()
         for score, value in zip(bootstrap.SCORES, scores, strict=True)
     ]
     return pd.DataFrame(rows)
 
 
-def ec57_intervals(table: pd.DataFrame, model: str, resamples: int, seed: int) -> pd.DataFrame:
-    """List gross Se and +P of ectopic beats with 95 % intervals over records, in the columns of :func:`interval_table`.
+def ec57_intervals(tables: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> pd.DataFrame:
+    """List gross Se, +P and FPR of ectopic beats, and what one classifier has over another, with 95 % intervals.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Classifier -> its figures of each record, from :func:`stages.scores.ec57.ec57_table`.
+    resamples, seed : int
+
+    Returns
+    -------
+    DataFrame
+        As :func:`interval_table` has it.
+    """
+    names = [f"{kind}_{ratio}" for kind in ec57.KINDS for ratio in RATIO_PARTS]
+    counts = {model: _parts_and_wholes(table) for model, table in tables.items()}
+    pooled = {model: bootstrap.pooled(*of_model) for model, of_model in counts.items()}
+
+    def less(first: str, second: str) -> bootstrap.Statistic:
+        return lambda rows: pooled[first](rows) - pooled[second](rows)
+
+    statistics = pooled | {f"{a} - {b}": less(a, b) for a, b in _pairs(tables)}
+    rows: list[dict[str, Any]] = []
+    for model, statistic in statistics.items():
+        records = len(next(iter(tables.values())))
+        values = statistic(np.arange(records)[None])[0]
+        found = bootstrap.resampled(statistic, records, resamples, seed)
+        for score, value, interval in zip(names, values, found, strict=True):
+            rows.append({"model": model, "score": score, "value": value, **interval._asdict()})
+    return pd.DataFrame(rows)
+
+
+def ec57_without(table: pd.DataFrame, left_out: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """Give gross Se and +P of ectopic beats without each record, one at a time, as :func:`without_records` does.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`stages.scores.ec57.ec57_table`.
-    model : str
-    resamples, seed : int
+    left_out : sequence of str
     """
-    rows: list[dict[str, Any]] = []
-    for kind in ec57.KINDS:
-        tp = table[f"{kind}_tp"].to_numpy()
-        for ratio, others in {"se": "fn", "ppv": "fp"}.items():
-            whole = tp + table[f"{kind}_{others}"].to_numpy()
-            low, high = bootstrap.ratio_interval(tp, whole, resamples, seed)
-            value = tp.sum() / whole.sum() if whole.sum() else np.nan
-            rows.append({"model": model, "score": f"{kind}_{ratio}", "value": value, "low": low, "high": high})
-    return pd.DataFrame(rows)
+    found = {}
+    for record in sorted(set(left_out) & set(table["record"])):
+        others = table[table["record"] != record]
+        gross = bootstrap.pooled(*_parts_and_wholes(others))(np.arange(len(others))[None])[0]
+        names = [f"{kind}_{ratio}" for kind in ec57.KINDS for ratio in RATIO_PARTS]
+        found[record] = {
+            name: plain.none_if_nan(value) for name, value in zip(names, gross, strict=True) if "fpr" not in name
+        }
+    return found
+
+
+def _parts_and_wholes(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numerators and denominators of the ratios of EC57, kind by kind, shape (records, ratios)."""
+    names = [(f"{kind}_{part}", f"{kind}_{other}") for kind in ec57.KINDS for part, other in RATIO_PARTS.values()]
+    parts = np.stack([table[part].to_numpy() for part, _ in names], axis=1)
+    others = np.stack([table[other].to_numpy() for _, other in names], axis=1)
+    return parts, parts + others
 
 
 def age_band(age: int | None) -> str:
-    """Name the band of ages, in years, that an age falls into."""
+    """Name the band of ages, in years, that an age falls into; the names sort by age."""
     if age is None:
         return UNKNOWN
     if age < AGE_EDGES[0]:
-        return f"below {AGE_EDGES[0]}"
+        return f"0 to {AGE_EDGES[0] - 1}"
     if age >= AGE_EDGES[-1]:
         return f"{AGE_EDGES[-1]} and over"
     position = int(np.searchsorted(AGE_EDGES, age, side="right"))
@@ -150,6 +193,6 @@ def per_class_table(scored: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"value": float})
 
 
-def _pairs(classifiers: Classifiers) -> Iterator[tuple[str, str]]:
+def _pairs(classifiers: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Name every two classifiers, the later one first."""
-    yield from ((second, first) for first, second in combinations(classifiers, 2))
+    yield from ((second, first) for first, second in combinations(list(classifiers), 2))

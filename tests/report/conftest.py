@@ -8,16 +8,27 @@ from matplotlib.figure import Figure
 from stages.report.page import Listing, Picture, Section, Table, Text, page
 
 
-@pytest.fixture(scope="session")
-def png() -> bytes:
-    """A drawing of 660 by 440 pixels, labelled SYNTHETIC."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+def drawing(width: float) -> bytes:
+    """A drawing so many inches of 110 pixels wide, labelled SYNTHETIC."""
+    figure = Figure(figsize=(width, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1, 2, 3], [0.2, 0.9, 0.4, 0.6], color="#0072B2")
     axes.set(title="SYNTHETIC", xlabel="time (s)", ylabel="amplitude (mV)")
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A drawing of 660 by 440 pixels."""
+    return drawing(6)
+
+
+@pytest.fixture(scope="session")
+def wide_png() -> bytes:
+    """A drawing of 1320 by 440 pixels."""
+    return drawing(12)
 
 
 @pytest.fixture(scope="session")

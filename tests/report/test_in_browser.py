@@ -1,11 +1,13 @@
 """The page as a reader meets it: opened from disk, offline, in headless Chromium."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from stages.report.page import Picture, Section, page
 from tests.conftest import BROWSER
 from tests.test_recording_page import sample_page
 
@@ -143,6 +145,29 @@ def test_a_wide_table_scrolls_by_keyboard_within_its_own_frame(opened):
     assert fits(opened)
 
 
+def test_who_has_to_scroll_is_told_so(opened):
+    hint = opened.get_by_text("Scroll sideways").first
+    assert not hint.is_visible()
+    opened.set_viewport_size(PHONE)
+    hint.wait_for(state="visible")
+    opened.emulate_media(media="print")
+    assert not hint.is_visible()
+
+
+def test_a_wide_picture_scrolls_on_a_phone_instead_of_shrinking(tab, tmp_path, wide_png):
+    (tmp_path / "wide.html").write_text(page("SYNTHETIC", [], [Section("A", [Picture(wide_png, "Strips", "Beats.")])]))
+    tab.set_viewport_size(PHONE)
+    tab.goto((tmp_path / "wide.html").as_uri())
+    assert tab.locator("img").bounding_box()["width"] > 800
+    region = tab.get_by_role("region", name="Strips")
+    region.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.wait_for_function("region => region.scrollLeft > 0", arg=region.element_handle())
+    assert fits(tab)
+    tab.emulate_media(media="print")
+    assert tab.locator("img").bounding_box()["width"] <= PHONE["width"]
+
+
 def test_two_pictures_stand_side_by_side_on_a_desktop_and_below_each_other_on_a_phone(opened):
     first, second = opened.locator(".two img").all()
     assert first.bounding_box()["y"] == second.bounding_box()["y"]
@@ -188,6 +213,29 @@ def test_the_committed_report_opens_without_a_network_or_a_complaint(tab):
     assert report.stat().st_size <= 3_000_000
     tab.set_viewport_size(PHONE)
     assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+CLICK_EVERY_HEADER = """() => Array.from(document.querySelectorAll("thead th"), (header) =>
+  ["ascending", "descending"].map((direction) => {
+    header.querySelector("button").click();
+    return [direction, Array.from(header.closest("table").tBodies[0].rows, (row) => {
+      const cell = row.cells[header.cellIndex];
+      return [cell.classList.contains("undefined"), cell.dataset.value ?? null, cell.textContent.trim()];
+    })];
+  }))"""
+
+
+def test_every_column_of_the_committed_report_sorts_by_value_and_hides_no_number_in_text(tab):
+    tab.goto(Path("metrics/report.html").resolve().as_uri())
+    columns = tab.evaluate(CLICK_EVERY_HEADER)
+    assert len(columns) > 50
+    for direction, cells in (one for clicked_twice in columns for one in clicked_twice):
+        values = [float(value) for _, value, _ in cells if value is not None]
+        assert values == sorted(values, reverse=direction == "descending")
+        undefined = [missing for missing, _, _ in cells]
+        assert undefined == sorted(undefined)
+        texts = [text for missing, value, text in cells if value is None and not missing]
+        assert not [text for text in texts if re.match(r"[-−]?(\d+\.\d|$)", text)]
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])

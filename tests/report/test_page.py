@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from stages.report.page import Listing, Picture, Section, Table, Text, page
+from stages.report.page import Listing, Picture, Section, Shown, Table, Text, page
 
 HOSTILE = """"'><script>alert(1)</script>{{ 7 * 7 }}"""
 
@@ -74,6 +74,17 @@ def test_numbers_are_written_for_readers_and_kept_for_sorting():
     ]
 
 
+def test_a_number_in_words_of_its_own_sorts_by_its_value():
+    score = Shown(0.8093, "0.809 (0.271 to 0.958)")
+    assert cells(score) == [({"class": "number", "data-value": "0.8093"}, "0.809 (0.271 to 0.958)")]
+    for missing in (None, float("nan")):
+        assert "not defined" in page_of(Table("A table", ["name", "F1"], [("cnn", Shown(missing, "-"))]))
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert [text for _, text in cells(-0.0004, 0.0004, -0.0006)] == ["0.000", "0.000", "-0.001"]
+
+
 def test_text_that_looks_like_a_number_stays_text():
     assert cells("0100") == [({"class": "short"}, "0100")]
     assert cells("0100, and words that may break over lines") == [({}, "0100, and words that may break over lines")]
@@ -103,6 +114,11 @@ def test_a_picture_has_the_size_its_header_gives(png):
     assert picture.size == (660, 440)
     [(attrs, _)] = Elements(page_of(picture)).of("img")
     assert (attrs["width"], attrs["height"], attrs["alt"]) == ("660", "440", "What is seen")
+
+
+def test_a_wide_picture_can_be_reached_by_keyboard_and_by_name(png, wide_png):
+    regions = [attrs for attrs, _ in Elements(page_of(Picture(png, "A", "a"), Picture(wide_png, "B", "b"))).of("div")]
+    assert [attrs["aria-label"] for attrs in regions if attrs.get("tabindex") == "0"] == ["B"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(40), b"\x89PNG\r\n\x1a\n" + bytes(40)])

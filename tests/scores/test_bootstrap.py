@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.stats import binom
+from scipy.stats import bootstrap as scipy_bootstrap
 
 from stages.scores import bootstrap, plain
 
@@ -33,14 +34,15 @@ def test_scores_of_a_confusion_are_the_plain_ones(classes):
     for name in ("accuracy", "macro_f1", "macro_f1_nsvf"):
         assert scores[name] == pytest.approx(expected[name])
     for name in "NSVFQ":
-        assert scores[f"f1_{name}"] == pytest.approx(expected["per_class"][name]["f1"] or 0)
+        f1 = expected["per_class"][name]["f1"]
+        assert scores[f"f1_{name}"] == pytest.approx(np.nan if f1 is None else f1, nan_ok=True)
 
 
 def test_intervals_hold_the_score_and_follow_the_seed():
     confusions = bootstrap.record_confusions(*beats())
     found = bootstrap.intervals(confusions, 500, seed=1)
     for name, score in zip(bootstrap.SCORES, bootstrap.scores_of(confusions.sum(axis=0)), strict=True):
-        low, high = found[name]
+        low, high, _ = found[name]
         assert low < score < high
     assert found == bootstrap.intervals(confusions, 500, seed=1)
     assert found != bootstrap.intervals(confusions, 500, seed=2)
@@ -51,7 +53,7 @@ def test_one_bad_record_in_ten_widens_the_interval_more_than_bad_beats_everywher
     records = np.repeat(np.arange(10), 100)
     one_record, everywhere = np.where(records == 3, 2, 0), np.where(np.arange(1000) % 10 == 3, 2, 0)
     wide, narrow = (
-        np.diff(bootstrap.intervals(bootstrap.record_confusions(records, truth, p), 500, 0)["accuracy"])[0]
+        np.diff(bootstrap.intervals(bootstrap.record_confusions(records, truth, p), 500, 0)["accuracy"][:2])[0]
         for p in (one_record, everywhere)
     )
     assert wide > 0.2
@@ -62,8 +64,33 @@ def test_the_interval_of_a_mean_is_that_of_the_binomial():
     # 40 records of one beat each, 30 right: the resampled accuracy is Binomial(40, 0.75) / 40.
     predicted = np.where(np.arange(40) < 30, 0, 2)
     confusions = bootstrap.record_confusions(np.arange(40), np.zeros(40, int), predicted)
-    low, high = bootstrap.intervals(confusions, 5000, 0)["accuracy"]
+    low, high, _ = bootstrap.intervals(confusions, 5000, 0)["accuracy"]
     assert (low, high) == pytest.approx(binom.ppf([0.025, 0.975], 40, 0.75) / 40, abs=0.026)
+
+
+def test_a_class_that_one_record_has_is_scored_where_that_record_was_drawn():
+    # Ten records, one of them with ten V beats of which nine are found: no resample without it says anything of V.
+    truth = np.repeat([0] * 9 + [2], 10)
+    predicted = np.append(truth[:-1], 0)
+    found = bootstrap.intervals(bootstrap.record_confusions(np.repeat(np.arange(10), 10), truth, predicted), 2000, 0)
+    assert found["f1_V"].defined == pytest.approx(1 - 0.9**10, abs=0.04)
+    assert found["f1_V"][:2] == pytest.approx((18 / 19, 18 / 19))
+    assert found["f1_F"][2] == 0
+    assert np.isnan(found["f1_F"][:2]).all()
+    assert found["accuracy"].defined == 1
+
+
+def test_intervals_are_those_of_scipy():
+    confusions = bootstrap.record_confusions(*beats())
+    expected = scipy_bootstrap(
+        (np.arange(12),),
+        lambda rows, axis: bootstrap.scores_of(confusions[rows].sum(axis=-3))[..., 0],
+        n_resamples=300,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(4),
+    ).confidence_interval
+    assert bootstrap.intervals(confusions, 300, 4)["accuracy"][:2] == pytest.approx(tuple(expected))
 
 
 def test_a_better_classifier_on_every_record_differs_surely():
@@ -71,7 +98,7 @@ def test_a_better_classifier_on_every_record_differs_surely():
     good, poor = (beats(right=right)[2] for right in (0.95, 0.6))
     first, second = (bootstrap.record_confusions(records, truth, predicted) for predicted in (good, poor))
     assert bootstrap.difference_intervals(first, second, 500, 0)["accuracy"][0] > 0
-    low, high = bootstrap.difference_intervals(first, first, 500, 0)["accuracy"]
+    low, high, _ = bootstrap.difference_intervals(first, first, 500, 0)["accuracy"]
     assert low == high == 0
 
 

@@ -147,6 +147,21 @@ def test_the_strip_shows_the_symbol_of_every_beat(drawn):
     assert [text.get_text() for text in drawn["strip"].axes[0].texts] == ["N", "+"]
 
 
+def test_a_strip_marks_the_beat_at_its_middle_among_the_true_symbols_around_it():
+    times = np.linspace(-2, 2, 400)
+    strip = figures.Strip(times, np.sin(times), np.array([-1.0, 0.0, 1.0]), ["N", "V→N", "A"], "232 at 10.0 s")
+    axes = figures.strips_figure([strip], (-0.25, 0.3), TITLE).axes[0]
+    marked = {text.get_text(): (text.get_position()[0], text.get_color()) for text in axes.texts}
+    assert marked == {"N": (-1, "black"), "V→N": (0, style.COLOURS["V"]), "A": (1, style.COLOURS["S"])}
+
+
+def test_bins_of_a_few_beats_are_hollow():
+    points = pd.DataFrame({"confidence": [0.4, 0.6, 0.9], "accuracy": [0.0, 0.5, 0.9], "beats": [1, 20, 10_000]})
+    axes = figures.reliability_figure(points, 0.01, TITLE).axes[0]
+    filled = {line.get_markerfacecolor(): list(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"}
+    assert filled == {style.COLOURS["S"]: [0.6, 0.9], "white": [0.4]}
+
+
 def test_a_failed_write_leaves_nothing_behind(tmp_path):
     class Broken:
         def savefig(self, path, **_):

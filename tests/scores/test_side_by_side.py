@@ -15,8 +15,8 @@ ALL_N = np.eye(5)[[0, 0, 0, 0]]
     ("age", "band"),
     [
         (None, "not known"),
-        (23, "below 50"),
-        (49, "below 50"),
+        (23, "0 to 49"),
+        (49, "0 to 49"),
         (50, "50 to 64"),
         (64, "50 to 64"),
         (65, "65 to 74"),
@@ -59,14 +59,38 @@ def test_every_score_and_difference_has_an_interval():
     assert difference["value"] == 0.5
 
 
+def test_the_names_of_the_bands_sort_by_age():
+    bands = [side_by_side.age_band(age) for age in (20, 50, 65, 75, None)]
+    assert bands == sorted(bands)
+
+
+EC57 = pd.DataFrame({"record": ["100", "232"], "veb_tp": [8, 2], "veb_fn": [2, 8], "veb_fp": [0, 0]}).assign(
+    veb_tn=[90, 90], sveb_tp=[0, 0], sveb_fn=[0, 5], sveb_fp=[0, 0], sveb_tn=[100, 95]
+)
+
+
 def test_pooled_ratios_of_ec57_have_intervals_too():
-    table = pd.DataFrame({"veb_tp": [8, 2], "veb_fn": [2, 8], "veb_fp": [0, 0]})
-    table = table.assign(sveb_tp=[0, 0], sveb_fn=[0, 5], sveb_fp=[0, 0])
-    found = side_by_side.ec57_intervals(table, "cnn", 200, 0).set_index("score")
-    assert tuple(found.loc["veb_se", ["low", "value", "high"]]) == (0.2, 0.5, 0.8)
+    found = side_by_side.ec57_intervals({"cnn": EC57}, 200, 0).set_index("score")
+    assert tuple(found.loc["veb_se", ["low", "value", "high", "defined"]]) == (0.2, 0.5, 0.8, 1)
     assert tuple(found.loc["veb_ppv", ["low", "value", "high"]]) == (1, 1, 1)
-    assert found.loc["sveb_se", "value"] == 0
+    assert tuple(found.loc["veb_fpr", ["low", "value", "high"]]) == (0, 0, 0)
     assert np.isnan(found.loc["sveb_ppv", "value"])
+    assert found.loc["sveb_ppv", "defined"] == 0
+    # Only in the resamples with record 232, three quarters of them, is there an S beat to be found.
+    assert found.loc["sveb_se", "value"] == 0
+    assert found.loc["sveb_se", "defined"] == pytest.approx(0.75, abs=0.1)
+
+
+def test_differences_of_ec57_figures_are_paired():
+    better = EC57.assign(veb_tp=[9, 3], veb_fn=[1, 7])
+    found = side_by_side.ec57_intervals({"cnn": EC57, "rnn": better}, 200, 0).set_index(["model", "score"])
+    assert tuple(found.loc[("rnn - cnn", "veb_se"), ["low", "value", "high"]]) == pytest.approx((0.1, 0.1, 0.1))
+    assert np.isnan(found.loc[("rnn - cnn", "sveb_ppv"), "value"])
+
+
+def test_ec57_without_a_record_is_that_of_the_others():
+    found = side_by_side.ec57_without(EC57, ["232", "999"])
+    assert found == {"232": {"veb_se": 0.8, "veb_ppv": 1, "sveb_se": None, "sveb_ppv": None}}
 
 
 def test_who_errs_where_is_tested():
