@@ -140,7 +140,7 @@ def test_parquet(tmp_path):
 
 
 def test_a_long_table_is_read_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("stages.ecg.readers.ROWS_AT_ONCE", 700)
+    monkeypatch.setattr("stages.ecg.tables.ROWS_AT_ONCE", 700)
     np.testing.assert_allclose(samples(write_csv(tmp_path / "a.csv", t=TIMES, ecg=ECG)), ECG, atol=1e-6)
 
 
