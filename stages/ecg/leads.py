@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from stages.ecg.recordings import RecordError
 
+RATES_HZ = (100.0, 1000.0)
+"""Sampling rates between which a QRS complex is still itself and a recording is not something else."""
+
 MV = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}
 """Millivolts of one unit, by its name in lower case; the two letters mu are different characters."""
 
@@ -60,6 +63,15 @@ class Source:
         return self.length / self.fs
 
 
+def check_rate(path: Path, fs: float) -> None:
+    """Raise a RecordError for a sampling rate out of range, or none."""
+    if not RATES_HZ[0] <= fs <= RATES_HZ[1]:
+        raise RecordError(
+            f"{path}: the sampling rate is {fs:g} Hz; expected {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz, so give the "
+            f"right one with --fs"
+        )
+
+
 def choose_lead(path: Path, leads: tuple[str, ...], lead: str | None) -> tuple[int, tuple[str, ...]]:
     """Find the lead that is wanted, or the best of those that are there.
 
@@ -87,7 +99,8 @@ def choose_lead(path: Path, leads: tuple[str, ...], lead: str | None) -> tuple[i
             at = plain.index(wanted)
             usual = () if number < 3 else (f"Lead {leads[at]} was taken; the networks learned from MLII.",)
             return at, usual
-    return 0, (f"Lead {leads[0]} was taken, the first of {len(leads)}; the networks learned from MLII.",)
+    which = f"the first of {len(leads)}" if len(leads) > 1 else "the only one"
+    return 0, (f"Lead {leads[0]} was taken, {which}; the networks learned from MLII.",)
 
 
 def _plain(name: str) -> str:

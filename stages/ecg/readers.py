@@ -13,12 +13,9 @@ import wfdb
 from numpy.typing import NDArray
 
 from stages.ecg.edf import open_edf
-from stages.ecg.leads import MV, Source, choose_lead, in_millivolts, millivolts_of, reading
+from stages.ecg.leads import MV, Source, check_rate, choose_lead, in_millivolts, millivolts_of, reading
 from stages.ecg.recordings import RecordError
 from stages.ecg.tables import open_parquet, open_text
-
-RATES_HZ = (100.0, 1000.0)
-"""Sampling rates between which a QRS complex is still itself and a recording is not something else."""
 
 SUFFIXES = {
     ".hea": "wfdb",
@@ -59,16 +56,15 @@ def open_source(
     """
     if units is not None and units.lower() not in MV:
         raise RecordError(f"units are {units}; expected one of mV, uV, V, nV")
+    if fs is not None:
+        check_rate(path, fs)
     kind = SUFFIXES.get(path.suffix.lower() if path.suffix.lower() in SUFFIXES else "")
     there = path.with_suffix(".hea") if path.suffix in (".hea", ".dat") else Path(f"{path}.hea")
     if not (there if kind == "wfdb" else path).is_file():
         raise RecordError(f"{there if kind == 'wfdb' else path} is missing; expected a recording in one of {_known()}")
     openers = {"wfdb": open_wfdb, "edf": open_edf, "text": open_text, "parquet": open_parquet, "numpy": open_numpy}
     with openers[kind or "wfdb"](path, lead, fs, units) as source:
-        if not RATES_HZ[0] <= source.fs <= RATES_HZ[1]:
-            raise RecordError(
-                f"{path}: the sampling rate is {source.fs:g} Hz; expected {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz"
-            )
+        check_rate(path, source.fs)
         if source.length < 1:
             raise RecordError(f"{path}: there is no sample in it")
         yield source
