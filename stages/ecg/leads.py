@@ -116,19 +116,51 @@ def millivolts_of(path: Path, units: str) -> float:
 
 
 def reading(samples: NDArray) -> Read:
-    return lambda start, stop: np.asarray(samples[start:stop], dtype=np.float64)
+    """Read from an array; what is not finite is missing."""
+
+    def read(start: int, stop: int) -> NDArray[np.float64]:
+        part = np.asarray(samples[start:stop], dtype=np.float64)
+        return np.where(np.isfinite(part), part, np.nan)
+
+    return read
 
 
 def in_millivolts(path: Path, source: Source, units: str | None) -> Source:
-    """Turn the values into mV, by the units that are named or by how large the values are."""
+    """Turn the values into mV, by the units that are named or by how large the values are.
+
+    Raises
+    ------
+    RecordError
+        If there is no sample, or no units are named and the values tell none.
+    """
+    if source.length < 1:
+        raise RecordError(f"{path}: there is no sample in it; expected an ECG, so export it again")
     remarks = source.remarks
     if units is None:
-        values = source.read(0, min(source.length, round(GUESS_FROM_S * source.fs)))
-        values = values[np.isfinite(values)]
-        span = float(np.subtract(*np.percentile(values, [99.9, 0.1]))) if len(values) else 0.0
-        units = next((name for name, largest in GUESSED_UNITS if 0 < span < largest), None)
+        span = _span(path, source)
+        units = next((name for name, largest in GUESSED_UNITS if span < largest), None)
         if units is None:
-            raise RecordError(f"{path}: the values span {span:g} and no units are named; give --units")
+            raise RecordError(
+                f"{path}: lead {source.lead} spans {span:g} and no units are named; expected less than "
+                f"{GUESSED_UNITS[-1][1]:g}, so give --units or choose another --lead"
+            )
         remarks += (f"The values span {span:.3g}, so they were taken for {units}.",)
     factor, raw = millivolts_of(path, units), source.read
     return replace(source, read=lambda start, stop: raw(start, stop) * factor, remarks=remarks)
+
+
+def _span(path: Path, source: Source) -> float:
+    """Measure how far the values of the first minute that shows any deflection reach."""
+    step, level = round(GUESS_FROM_S * source.fs), None
+    for start in range(0, source.length, step):
+        values = source.read(start, min(start + step, source.length))
+        values = values[np.isfinite(values)]
+        span = float(np.subtract(*np.percentile(values, [99.9, 0.1]))) if len(values) else 0.0
+        if span > 0:
+            return span
+        level = float(values[0]) if len(values) else level
+    what = "holds no number" if level is None else f"is {level:g} throughout"
+    other = f"choose another --lead of {', '.join(source.leads)}" if len(source.leads) > 1 else "choose another file"
+    raise RecordError(
+        f"{path}: lead {source.lead} {what}; expected an ECG, so {other}, or give --units to have it read all the same"
+    )

@@ -4,6 +4,7 @@ Whatever the file, :func:`open_source` gives one lead in mV at one sampling rate
 remarks; what cannot be guessed is asked for.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,6 @@ from stages.ecg.tables import open_parquet, open_text
 SUFFIXES = {
     ".hea": "wfdb",
     ".dat": "wfdb",
-    "": "wfdb",
     ".edf": "edf",
     ".bdf": "edf",
     ".csv": "text",
@@ -58,68 +58,109 @@ def open_source(
         raise RecordError(f"units are {units}; expected one of mV, uV, V, nV")
     if fs is not None:
         check_rate(path, fs)
-    kind = SUFFIXES.get(path.suffix.lower() if path.suffix.lower() in SUFFIXES else "")
-    there = path.with_suffix(".hea") if path.suffix in (".hea", ".dat") else Path(f"{path}.hea")
-    if not (there if kind == "wfdb" else path).is_file():
-        raise RecordError(f"{there if kind == 'wfdb' else path} is missing; expected a recording in one of {_known()}")
     openers = {"wfdb": open_wfdb, "edf": open_edf, "text": open_text, "parquet": open_parquet, "numpy": open_numpy}
-    with openers[kind or "wfdb"](path, lead, fs, units) as source:
+    with openers[_kind(path)](path, lead, fs, units) as source:
         check_rate(path, source.fs)
         if source.length < 1:
-            raise RecordError(f"{path}: there is no sample in it")
+            raise RecordError(f"{path}: there is no sample in it; expected an ECG, so export it again")
         yield source
 
 
-def _known() -> str:
-    return "WFDB, " + ", ".join(suffix for suffix in SUFFIXES if suffix not in ("", ".hea", ".dat"))
+def _kind(path: Path) -> str:
+    """Tell the kind of a recording that is there by its name."""
+    known = "WFDB, " + ", ".join(suffix for suffix in SUFFIXES if suffix not in (".hea", ".dat"))
+    kind = SUFFIXES.get(path.suffix.lower())
+    header = path.with_suffix(".hea") if path.suffix in (".hea", ".dat") else Path(f"{path}.hea")
+    if kind in (None, "wfdb") and header.is_file():
+        return "wfdb"
+    if path.is_dir():
+        raise RecordError(f"{path} is a folder; expected one recording, so name a file or a record in it")
+    if kind == "wfdb":
+        raise RecordError(f"{header} is missing; expected the header of a WFDB record beside its samples")
+    if not path.is_file():
+        also = "" if kind else f", and so is {header}"
+        raise RecordError(f"{path} is missing{also}; expected a recording in one of {known}")
+    if kind is None:
+        ending = f"the ending {path.suffix}" if path.suffix else "no ending"
+        raise RecordError(f"{path} has {ending}; expected a recording in one of {known}, so convert it to one of them")
+    return kind
 
 
 @contextmanager
 def open_wfdb(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
+    """Open a WFDB record; see :func:`open_source`."""
     record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
     try:
         header = wfdb.rdheader(str(record), rd_segments=True)
         leads, of_units = _signals_of(header)
     except Exception as error:  # wfdb lets whatever its parser stumbles on escape
-        raise RecordError(f"{record}.hea cannot be read as a WFDB header ({error})") from error
+        raise RecordError(
+            f"{record}.hea cannot be read as a WFDB header ({error}); mend it, or download the record again"
+        ) from error
     if not leads:
-        raise RecordError(f"{record}.hea describes no signal")
+        raise RecordError(f"{record}.hea describes no signal; expected an ECG, so choose another record")
     channel, remarks = choose_lead(record, leads, lead)
+    remarks += _assumed(record, channel, units)
     factor = millivolts_of(record, units or of_units[channel] or "mV")
 
-    def read(start: int, stop: int) -> NDArray[np.float64]:
+    def samples(start: int, stop: int | None) -> NDArray[np.float64]:
         try:
             part = wfdb.rdrecord(str(record), sampfrom=start, sampto=stop, channels=[channel])
         except Exception as error:
             raise RecordError(
-                f"{record}: the samples {start} to {stop} cannot be read ({error}); the file may be cut short"
+                f"{record}: the samples from {start} to {'the end' if stop is None else stop} cannot be read "
+                f"({error}); the file may be missing or cut short, so download the record again"
             ) from error
         return part.p_signal[:, 0] * factor if factor != 1 else part.p_signal[:, 0]
 
     if fs is not None and fs != header.fs:
         remarks += (f"A sampling rate of {fs:g} Hz was given; the header says {header.fs:g} Hz.",)
-    yield Source(record.name, leads[channel], leads, float(fs or header.fs), int(header.sig_len), read, remarks)
+    rate = float(fs or header.fs)
+    if header.sig_len is None:  # which the format allows, but no part of such a record can be read
+        whole = samples(0, None)
+        yield Source(record.name, leads[channel], leads, rate, len(whole), reading(whole), remarks)
+    else:
+        yield Source(record.name, leads[channel], leads, rate, int(header.sig_len), samples, remarks)
 
 
 def _signals_of(header: wfdb.Record | wfdb.MultiRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Name the signals of a record, or of the segments of one, and their units."""
     if isinstance(header, wfdb.Record):
-        return tuple(header.sig_name or ()), tuple(header.units or ())
+        named = enumerate(header.sig_name or ())
+        return tuple(name or str(number) for number, name in named), tuple(header.units or ())
     units = header.get_sig_units()
     names = tuple(header.get_sig_name())
     return names, tuple(units[name] for name in names) if isinstance(units, dict) else tuple(units)
+
+
+def _assumed(record: Path, channel: int, units: str | None) -> tuple[str, ...]:
+    """Say what the header leaves to the defaults of its format (WFDB header format, header(5))."""
+    lines = Path(f"{record}.hea").read_text(encoding="utf-8", errors="replace").splitlines()
+    first, *signals = [line for line in lines if line.strip() and not line.startswith("#")]
+    if "/" in first.split()[0]:  # the segments have headers of their own
+        return ()
+    gain = (signals[channel].split()[2:3] or [""])[0]  # such as 200(1024)/mV
+    remarks: tuple[str, ...] = ()
+    if re.match(r"[-+]?0*\.?0*(?![.\d])", gain):
+        remarks += ("The header says no gain, so 200 units a mV were assumed.",)
+    if "/" not in gain and units is None:
+        remarks += ("The header says no units, so they were taken for mV.",)
+    return remarks
 
 
 @contextmanager
 def open_numpy(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise RecordError(f"{path} cannot be read as an array of numbers ({error})") from error
+    except (ValueError, EOFError) as error:
+        raise RecordError(f"{path} cannot be read as an array of numbers ({error}); save it again") from error
     if array.ndim not in (1, 2) or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise RecordError(
-            f"{path} holds {array.dtype} of shape {array.shape}; expected numbers, (samples,) or (samples, leads)"
+            f"{path} holds {array.dtype} of shape {array.shape}; expected numbers, (samples,) or (samples, leads), so "
+            f"save the part that is one"
         )
+    if not array.size:
+        raise RecordError(f"{path} is an array of shape {array.shape}; expected samples, so save it again")
     if fs is None:
         raise RecordError(f"{path}: an array has no sampling rate; give --fs")
     remarks: tuple[str, ...] = ()

@@ -67,7 +67,42 @@ def test_a_gain_of_zero_means_200_units_a_millivolt(tmp_path):
     )
     header = tmp_path / "z.hea"
     header.write_text(header.read_text().replace("200.0(0)/mV", "0"))
-    assert samples(tmp_path / "z").tolist() == [0.5] * 500
+    with open_source(tmp_path / "z") as source:
+        assert source.read(0, source.length).tolist() == [0.5] * 500
+        assert source.remarks[-2:] == (
+            "The header says no gain, so 200 units a mV were assumed.",
+            "The header says no units, so they were taken for mV.",
+        )
+    with open_source(tmp_path / "z", units="uV") as source:
+        assert source.remarks[-1] == "The header says no gain, so 200 units a mV were assumed."
+
+
+@pytest.mark.parametrize(
+    ("gain", "assumed"),
+    [("", 2), ("0", 2), ("0.0", 2), ("0(3)", 2), ("0/mV", 1), ("200", 1), ("0.5/mV", 0), ("200.0(5)/mV", 0)],
+)
+def test_what_a_header_leaves_to_its_format_is_said(tmp_path, gain, assumed):
+    (tmp_path / "z.hea").write_text(f"# no record\nz 1 250 500\n# of signals\nz.dat 16 {gain}\n")
+    np.zeros(500, dtype="<i2").tofile(tmp_path / "z.dat")
+    with open_source(tmp_path / "z") as source:
+        assert sum("The header says no" in remark for remark in source.remarks) == assumed
+
+
+def test_a_signal_without_a_name_has_its_number(tmp_path):
+    (tmp_path / "z.hea").write_text("z 1 250 500\nz.dat 16\n")
+    np.zeros(500, dtype="<i2").tofile(tmp_path / "z.dat")
+    with open_source(tmp_path / "z") as source:
+        assert source.lead == "0"
+
+
+def test_a_wfdb_header_may_leave_out_the_length(tmp_path):
+    wfdb.wrsamp("z", FS, ["mV"], ["II"], ECG[:, None], fmt=["16"], adc_gain=[1000.0], baseline=[0],
+                write_dir=str(tmp_path))  # fmt: skip
+    header = tmp_path / "z.hea"
+    header.write_text(header.read_text().replace(f"z 1 {FS} {len(ECG)}", f"z 1 {FS}"))
+    with open_source(tmp_path / "z") as source:
+        np.testing.assert_allclose(source.read(0, source.length), ECG)
+        np.testing.assert_allclose(source.read(500, 900), ECG[500:900])
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("edf", "Edf"), ("bdf", "Bdf")])
@@ -460,8 +495,53 @@ def test_a_lead_is_known_by_its_bare_name(write_record):
 
 @pytest.mark.parametrize("name", ["a.edf", "a.csv", "a", "a.xyz"])
 def test_a_missing_file(tmp_path, name):
-    with pytest.raises(RecordError, match=r"is missing; expected a recording in one of WFDB, .edf, .bdf"):
+    with pytest.raises(RecordError, match=r"is missing.*; expected a recording in one of WFDB, .edf, .bdf"):
         samples(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a.npz", "a.csv.gz", "a"])
+def test_a_file_of_a_kind_that_is_not_known(tmp_path, name):
+    (tmp_path / name).write_text("1,2")
+    told = "no ending" if name == "a" else f"the ending {Path(name).suffix}"
+    with pytest.raises(RecordError, match=rf"{name} has {told}; expected a recording in one of WFDB.*, so convert it"):
+        samples(tmp_path / name)
+
+
+def test_a_folder_is_no_recording(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    for folder in (tmp_path, tmp_path / "a.csv"):
+        with pytest.raises(RecordError, match=f"{folder} is a folder; expected one recording, so name a file"):
+            samples(folder)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(0), r"an array of shape \(0,\); expected samples"),
+        (np.zeros(2000), r"lead 0 is 0 throughout; expected an ECG, so choose another file, or give --units"),
+        (np.full((2000, 2), np.nan), r"lead 0 holds no number; expected an ECG, so choose another --lead of 0, 1, or"),
+        (ECG * 1e6, r"lead 0 spans 1.37002e\+06 and no units are named; expected less than 20000, so give --units"),
+    ],
+)
+def test_values_that_are_no_ecg(tmp_path, array, message):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(RecordError, match=rf"a.npy.* {message}"):
+        samples(tmp_path / "a.npy", fs=FS)
+
+
+def test_units_are_guessed_from_the_first_minute_with_a_signal(tmp_path):
+    array = np.concatenate([np.zeros(100 * FS), ECG * 1000])
+    array[-1] = np.inf
+    np.save(tmp_path / "a.npy", array)
+    found = samples(tmp_path / "a.npy", fs=FS)[-len(ECG) :]
+    np.testing.assert_allclose(found[:-1], ECG[:-1])
+    assert np.isnan(found[-1])
+
+
+def test_an_array_file_without_a_byte(tmp_path):
+    (tmp_path / "a.npy").touch()
+    with pytest.raises(RecordError, match=r"a.npy cannot be read as an array of numbers"):
+        samples(tmp_path / "a.npy", fs=FS)
 
 
 @pytest.mark.parametrize("name", ["a.edf", "a.bdf", "a.parquet", "a.npy", "a.hea"])
