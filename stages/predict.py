@@ -24,7 +24,7 @@ from stages import paths
 from stages.ecg.annotations import read_annotations, write_annotations
 from stages.ecg.beats import BeatFormat
 from stages.ecg.beatset import beat_format
-from stages.ecg.burden import summarise
+from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem
 from stages.ecg.readers import Source, open_source
 from stages.ecg.recordings import RecordError
@@ -168,8 +168,7 @@ def judged(
             problems += stretch.problems
             shapes |= {name: shapes.get(name, 0) + sums for name, sums in stretch.shapes.items()}
             bar.update(round((stretch.stop - stretch.start) / source.fs))
-    problems = sorted(set(problems), key=lambda one: (one.start, one.stop))
-    return pd.concat(tables, ignore_index=True), problems, shapes
+    return pd.concat(tables, ignore_index=True), merged(problems), shapes
 
 
 def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
