@@ -191,15 +191,6 @@ def test_bad_signal_is_written_as_not_judged(tmp_path):
     assert symbols.count("|") == (found.beats["class"] == "").sum()
 
 
-def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("stages.holter.STRETCH_S", 30.0)
-    signal, _ = made_up(SECONDS)
-    signal[25 * FS : 35 * FS] = np.nan
-    np.save(tmp_path / "x.npy", signal)
-    (problem,) = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").problems
-    assert (problem.start / FS, problem.stop / FS, problem.reason) == (24.5, 35.5, "missing")
-
-
 def test_a_recording_without_beats(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros(FS * 30))
     found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
@@ -208,6 +199,15 @@ def test_a_recording_without_beats(tmp_path):
     files = predict.write(found, tmp_path, "cnn", "csv")
     assert [path.suffix for path in files] == [".json", ".csv", ".html"]
     assert len(pd.read_csv(files[1])) == 0
+
+
+def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.holter.STRETCH_S", 30.0)
+    signal, _ = made_up(SECONDS)
+    signal[25 * FS : 35 * FS] = np.nan
+    np.save(tmp_path / "x.npy", signal)
+    (problem,) = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").problems
+    assert (problem.start / FS, problem.stop / FS, problem.reason) == (24.5, 35.5, "missing")
 
 
 @pytest.mark.parametrize(("seconds", "hint"), [(2, "; take a longer part of the recording."), (30, ".")])
