@@ -93,7 +93,9 @@ def choose_lead(path: Path, leads: tuple[str, ...], lead: str | None) -> tuple[i
             return leads.index(lead), ()
         if _plain(lead) in plain:
             return plain.index(_plain(lead)), ()
-        raise RecordError(f"{path}: there is no lead {lead}; expected one of {', '.join(leads)}")
+        raise RecordError(
+            f"{path}: there is no lead {lead}; expected one of {', '.join(leads)}, so name it with --lead"
+        )
     for number, wanted in enumerate(LEADS):
         if wanted in plain:
             at = plain.index(wanted)

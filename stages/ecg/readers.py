@@ -55,7 +55,7 @@ def open_source(
         If the file cannot be read, or has no such lead, no rate, or a rate out of range.
     """
     if units is not None and units.lower() not in MV:
-        raise RecordError(f"units are {units}; expected one of mV, uV, V, nV")
+        raise RecordError(f"{path}: units are {units}; expected one of mV, uV, V, nV, so give one of them with --units")
     if fs is not None:
         check_rate(path, fs)
     openers = {"wfdb": open_wfdb, "edf": open_edf, "text": open_text, "parquet": open_parquet, "numpy": open_numpy}

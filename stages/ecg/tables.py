@@ -155,12 +155,12 @@ def _table(
     """Pour a column into a file of its own, so that any stretch of it can be read."""
     frames = _readable(path, frames)
     first = next(frames, None)
-    if first is None or first.empty:
+    if first is None:
         raise RecordError(f"{path} has the columns {', '.join(names)} and no row; expected samples, so export it again")
     timed = _timed(names, first)
     leads = tuple(name for name in names if name != timed)
     if not leads:
-        raise RecordError(f"{path}: its only column is {timed}; expected a column of samples beside it")
+        raise RecordError(f"{path}: its only column is {timed}; expected a column of samples beside it, so export both")
     if fs is None and timed is None:
         raise RecordError(f"{path}: no column of times among {', '.join(names)}; give the sampling rate with --fs")
     name, remarks = _choose(path, first, leads, lead)
@@ -181,7 +181,7 @@ def _table(
 
 def _readable(path: Path, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     try:
-        yield from frames
+        yield from (frame for frame in frames if len(frame))
     except (pd.errors.ParserError, pa.ArrowException, UnicodeDecodeError, OSError) as error:
         told = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise RecordError(f"{path} cannot be read as a table ({told}); mend it there, or export it again") from error
