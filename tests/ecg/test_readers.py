@@ -124,21 +124,26 @@ def test_edf_and_bdf(tmp_path, suffix, kind, unit):
 
 def write_edf(path: Path, onsets=(), seconds=10) -> Path:
     """Write data records of a second; with ``onsets``, when each begins, the file is discontinuous."""
-    signal = edfio.EdfSignal(ECG[: seconds * FS], FS, label="II", physical_dimension="mV", physical_range=(-5, 5))
-    edfio.Edf([signal], annotations=[edfio.EdfAnnotation(0, None, "x")], data_record_duration=1).write(path)
+    kind = path.suffix[1:].title()
+    signal = getattr(edfio, f"{kind}Signal")
+    lead = signal(ECG[: seconds * FS], FS, label="II", physical_dimension="mV", physical_range=(-5, 5))
+    notes = [edfio.EdfAnnotation(0, None, "x")]
+    getattr(edfio, kind)([lead], annotations=notes, data_record_duration=1).write(path)
     if len(onsets):
         data = bytearray(path.read_bytes())
-        data[192:197] = b"EDF+D"
-        width = (len(data) - 768) // seconds - 2 * FS  # of the annotations, which come last; three headers before
+        data[192:197] = f"{kind.upper()}+D".encode()
+        of_lead = FS * {"Edf": 2, "Bdf": 3}[kind]
+        width = (len(data) - 768) // seconds - of_lead  # of the annotations, which come last; three headers before
         for number, onset in enumerate(onsets):
-            end = 768 + (number + 1) * (2 * FS + width)
+            end = 768 + (number + 1) * (of_lead + width)
             data[end - width : end] = f"+{onset}\x14\x14".encode().ljust(width, b"\0")
         path.write_bytes(data)
     return path
 
 
-def test_a_discontinuous_edf_keeps_its_gaps(tmp_path):
-    path = write_edf(tmp_path / "a.edf", onsets=[0, 1, 2, 103, 104, 105, 106, 107, 108, 208.5])
+@pytest.mark.parametrize("suffix", ["edf", "bdf"])
+def test_a_discontinuous_edf_keeps_its_gaps(tmp_path, suffix):
+    path = write_edf(tmp_path / f"a.{suffix}", onsets=[0, 1, 2, 103, 104, 105, 106, 107, 108, 208.5])
     with open_source(path) as source:
         assert source.length == 52_375
         assert source.remarks == ("Gaps between the parts of the recording (+D): 2, 199.5 s in all.",)
@@ -167,6 +172,16 @@ def test_a_discontinuous_edf_without_a_gap_is_as_any_other(tmp_path):
 def test_a_discontinuous_edf_that_makes_no_sense(tmp_path, onsets, message):
     with pytest.raises(RecordError, match=rf"a.edf: {message}; export it again"):
         samples(write_edf(tmp_path / "a.edf", onsets))
+
+
+def test_a_discontinuous_edf_without_annotations_is_refused(tmp_path):
+    path = tmp_path / "a.edf"
+    edfio.Edf([edfio.EdfSignal(ECG, FS, label="II", physical_dimension="mV")]).write(path)
+    data = bytearray(path.read_bytes())
+    data[192:197] = b"EDF+D"
+    path.write_bytes(data)
+    with pytest.raises(RecordError, match="no annotations say when its parts begin; export it again"):
+        samples(path)
 
 
 def test_a_file_cut_short_is_said(tmp_path):
