@@ -86,6 +86,8 @@ def finds(beats: pd.DataFrame, summary: dict[str, Any]) -> list[Find]:
                 chosen.append(find)
                 shown += 1
     usual = beats.loc[beats["class"] == "N", "time_s"].to_numpy()
+    for other in chosen:
+        usual = usual[np.abs(usual - other.time_s) >= EXCERPT_S]
     if len(usual):
         chosen.append(Find(float(usual[len(usual) // 2]), "N beats, from the middle of the recording"))
     return sorted(chosen, key=lambda find: find.time_s)
