@@ -24,7 +24,7 @@ from stages import paths
 from stages.ecg.annotations import read_annotations, write_annotations
 from stages.ecg.beats import BeatFormat
 from stages.ecg.beatset import beat_format
-from stages.ecg.burden import summarise
+from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem
 from stages.ecg.readers import Source, open_source
 from stages.ecg.recordings import RecordError
@@ -44,9 +44,15 @@ HOME = Path(__file__).resolve().parent.parent
 """The top folder of the project, where the models are."""
 
 MOSTLY = 0.5
+FEWEST = 2
+"""Beats that it takes for one RR interval."""
+
+SHORT_S = 10.0
+"""A recording below this may hold too little for the detector to settle on, whatever its quality."""
+
 DOWNWARD = (
     "Most QRS complexes point down. The networks learned from MLII, in which they point up (in 47 of the 48 records of "
-    "mitdb): if the electrodes were swapped, invert the signal."
+    "mitdb): if the electrodes were swapped, turn the signal with --invert (in Python: invert=True)."
 )
 BEATS = [symbol for symbol, label in LABEL_OF_SYMBOL.items() if label != "O"]
 """Symbols that mark a beat in any WFDB database."""
@@ -66,7 +72,8 @@ class Classified:
     beats : DataFrame, one row a beat
         See :class:`stages.holter.Stretch`.
     summary : dict
-        See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was judged.
+        See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was judged, ``remarks``, and
+        ``warnings``: those of the remarks that may make all the rest wrong.
     problems : list of Problem
         Stretches in which no beat was judged.
     shapes : dict of str to ndarray of float64, shape (3, samples)
@@ -136,11 +143,13 @@ def classify(
         annotated = annotated_beats(path, beats) if beats is not None else None
         fmt = beat_format(classifiers[0].about["trained_on"]["fmt"])
         table, problems, shapes = judged(source, classifiers, fmt, annotated, gate, progress)
+        warnings = remarks_on(table, source.duration_s)
         summary = {
             "record": source.record,
             "lead": source.lead,
             "sampling_rate_hz": source.fs,
-            "remarks": [*source.remarks, *remarks_on(table)],
+            "remarks": [*source.remarks, *warnings],
+            "warnings": warnings,
             "model": {"name": model, "protocol": classifiers[0].about["protocol_label"], "runtime": runtime},
             "beats_from": beats or f"sleepecg {version('sleepecg')}",
             **summarise(table, problems, source.fs, source.length),
@@ -168,13 +177,17 @@ def judged(
             problems += stretch.problems
             shapes |= {name: shapes.get(name, 0) + sums for name, sums in stretch.shapes.items()}
             bar.update(round((stretch.stop - stretch.start) / source.fs))
-    problems = sorted(set(problems), key=lambda one: (one.start, one.stop))
-    return pd.concat(tables, ignore_index=True), problems, shapes
+    return pd.concat(tables, ignore_index=True), merged(problems), shapes
 
 
 def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
     """Read the fiducials of the beats that an annotator marked, whatever the database calls them."""
     record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
+    if not Path(f"{record}.{annotator}").is_file():
+        raise RecordError(
+            f"{record}.{annotator} is missing; expected the beats of the annotator {annotator} beside the recording; "
+            f"name another with --beats, or leave that out to have the beats detected"
+        )
     annotations = read_annotations(record.parent, record.name, annotator)
     return annotations.samples[np.isin(annotations.symbols, BEATS)]
 
@@ -188,10 +201,14 @@ def inverted(source: Source) -> Source:
     return replace(source, read=read, remarks=(*source.remarks, "The signal was turned upside down, as asked."))
 
 
-def remarks_on(beats: pd.DataFrame) -> list[str]:
+def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
     """Say what a person should look at before believing the rest."""
     remarks = []
-    if len(beats) and (beats["class"] == "").mean() > MOSTLY:
+    if len(beats) < FEWEST:
+        found = "A single beat" if len(beats) else "No beat"
+        short = "; take a longer part of the recording" if duration_s < SHORT_S else ""
+        remarks.append(f"{found} was found in {duration_s:.1f} s, so nothing was judged{short}.")
+    elif (beats["class"] == "").mean() > MOSTLY:
         remarks.append("Most of the beats lie where the signal cannot be read.")
     readable = beats[beats["unreadable"] == ""]
     if len(readable) and readable["upright"].mean() < MOSTLY:

@@ -15,12 +15,22 @@ from stages.ecg.beats import BeatFormat
 from stages.ecg.quality import Problem
 from stages.ecg.readers import Source
 from stages.report.page import Listing, Picture, Section, Table, Text, page
-from stages.scores.figures import beats_figure, rhythm_strip, trend_figure
+from stages.scores.figures import beats_figure
+from stages.scores.recording_figures import Clock, find_strip, trend_figure
 from stages.scores.style import DPI
 
 EXCERPT_S = 10.0
 SHOWN = 3
 """Finds of each kind that are drawn, those that say most."""
+
+SURE = 100
+"""Single beats of a class among which those to draw are looked for."""
+
+MARKED_S = 0.2
+"""Marked to either side of the beats of a find."""
+
+LEAST_S = 30.0
+"""Readable signal that a minute needs for a heart rate of its own."""
 
 LISTED = 50
 """Runs, pauses and unreadable stretches that are listed."""
@@ -31,12 +41,19 @@ WARNING = (
 )
 
 
+LEGEND = (
+    "The class of each beat stands above it, ? where it was not judged. What was found is marked in yellow; what could "
+    "not be read is grey."
+)
+
+
 @dataclass(frozen=True)
 class Find:
-    """Something worth a look: when, s, and in words."""
+    """Something worth a look: when, s, in words, and from its first beat to its last, s."""
 
     time_s: float
     said: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,23 +74,46 @@ class Excerpt:
 
 
 def finds(beats: pd.DataFrame, summary: dict[str, Any]) -> list[Find]:
-    """Choose what to draw: the longest runs and pauses, the surest single beats, and the usual rhythm."""
-    return sorted(_finds(beats, summary), key=lambda find: find.time_s)
+    """Choose what to draw: the longest runs and pauses, the surest single beats, and the usual rhythm.
 
-
-def _finds(beats: pd.DataFrame, summary: dict[str, Any]) -> Iterator[Find]:
-    for name in "VS":
-        for run in sorted(summary["runs"][name], key=lambda run: -run["beats"])[:SHOWN]:
-            yield Find(run["time_s"], f"run of {run['beats']} {name} beats, {run['rate']:.0f}/min")
-    for pause in sorted(summary["pauses"], key=lambda pause: -pause["seconds"])[:SHOWN]:
-        yield Find(pause["time_s"], f"pause of {pause['seconds']:.1f} s")
-    for name in "VSF":
-        surest = beats[beats["class"] == name].nlargest(SHOWN, "confidence")
-        for time_s, confidence in zip(surest["time_s"].tolist(), surest["confidence"], strict=True):
-            yield Find(time_s, f"{name} beat, confidence {confidence:.2f}")
-    usual = beats[beats["class"] == "N"]
+    What the strip of another find shows already is passed over for the next of its kind.
+    """
+    chosen: list[Find] = []
+    for of_kind in _kinds(beats, summary):
+        shown = 0
+        for find in of_kind:
+            if shown < SHOWN and all(abs(find.time_s - other.time_s) >= EXCERPT_S for other in chosen):
+                chosen.append(find)
+                shown += 1
+    usual = beats.loc[beats["class"] == "N", "time_s"].to_numpy()
+    for other in chosen:
+        usual = usual[np.abs(usual - other.time_s) >= EXCERPT_S]
     if len(usual):
-        yield Find(float(usual["time_s"].iloc[len(usual) // 2]), "N beats, from the middle of the recording")
+        chosen.append(Find(float(usual[len(usual) // 2]), "N beats, from the middle of the recording"))
+    return sorted(chosen, key=lambda find: find.time_s)
+
+
+def _kinds(beats: pd.DataFrame, summary: dict[str, Any]) -> Iterator[list[Find]]:
+    """Give the finds of one kind after the other, those first that say most."""
+    for name in "VS":
+        yield [
+            Find(run["time_s"], f"run of {run['beats']} {name} beats, {run['rate']:.0f}/min", _length(run))
+            for run in sorted(summary["runs"][name], key=lambda run: -run["beats"])
+        ]
+    yield [
+        Find(pause["time_s"], f"pause of {pause['seconds']:.1f} s", pause["seconds"])
+        for pause in sorted(summary["pauses"], key=lambda pause: -pause["seconds"])
+    ]
+    for name in "VSF":
+        surest = beats[beats["class"] == name].nlargest(SURE, "confidence")
+        yield [
+            Find(time_s, f"{name} beat, confidence {confidence:.2f}")
+            for time_s, confidence in zip(surest["time_s"].tolist(), surest["confidence"], strict=True)
+        ]
+
+
+def _length(run: dict[str, float]) -> float:
+    return 60 * (run["beats"] - 1) / run["rate"]
 
 
 def excerpts_of(source: Source, found: list[Find]) -> list[Excerpt]:
@@ -100,7 +140,7 @@ def recording_page(
     ----------
     summary : dict
         From :func:`stages.ecg.burden.summarise`, with ``record``, ``lead``, ``sampling_rate_hz``, ``remarks``,
-        ``model`` and ``beats_from``.
+        ``warnings``, ``model`` and ``beats_from``.
     beats : DataFrame, one row a beat
         ``time_s``, ``class``.
     problems : list of Problem
@@ -109,20 +149,22 @@ def recording_page(
     fmt : BeatFormat
     excerpts : list of Excerpt
     """
+    clock = Clock(summary["duration_s"])
     sections = [
         Section("Summary", [_figures(summary), Listing(list(_about(summary))), *_remarks(summary)]),
-        Section("Over time", [_trend(summary, beats, problems)]),
+        Section("Over time", [_trend(summary, beats, problems, clock)]),
     ]
     if shapes:
         sections.append(Section("Mean beats", [_mean_beats(shapes, fmt)]))
     if excerpts:
-        sections.append(Section("Finds", [_strip(excerpt, beats) for excerpt in excerpts]))
-    sections.append(Section("Lists", list(_lists(summary, problems))))
+        strips = [_strip(excerpt, beats, problems, summary, clock) for excerpt in excerpts]
+        sections.append(Section("Finds", [Text([LEGEND]), *strips]))
+    sections.append(Section("Lists", list(_lists(summary, problems, clock))))
     lead = [
         f"{summary['duration_s'] / 60:.1f} minutes of lead {summary['lead']}; {summary['judged']:,} of "
         f"{summary['beats']:,} beats were judged by the {summary['model']['name']} ({summary['model']['protocol']})."
     ]
-    return page(f"Recording {summary['record']}", lead, sections, WARNING)
+    return page(f"Recording {summary['record']}", lead, sections, WARNING, summary["warnings"])
 
 
 def _figures(summary: dict[str, Any]) -> Table:
@@ -147,25 +189,44 @@ def _about(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _remarks(summary: dict[str, Any]) -> list[Text]:
-    return [Text(summary["remarks"])] if summary["remarks"] else []
+    """Give the remarks that do not stand at the top as warnings."""
+    others = [remark for remark in summary["remarks"] if remark not in summary["warnings"]]
+    return [Text(others)] if others else []
 
 
-def _trend(summary: dict[str, Any], beats: pd.DataFrame, problems: list[Problem]) -> Picture:
-    minutes = max(1, int(np.ceil(summary["duration_s"] / 60)))
+def _trend(summary: dict[str, Any], beats: pd.DataFrame, problems: list[Problem], clock: Clock) -> Picture:
+    duration_s = summary["duration_s"]
+    minutes = max(1, int(np.ceil(duration_s / 60)))
     minute = (beats["time_s"] // 60).astype(int).clip(0, minutes - 1)
+    read_s = _readable_s(summary, problems, minutes)
     judged = beats["class"] != ""
     intervals = beats["time_s"].diff().where(judged & judged.shift(fill_value=False))
     rates = (60 / intervals.groupby(minute).median()).reindex(range(minutes))
+    rates = rates.where(read_s >= min(LEAST_S, duration_s / 2))
     ectopic = {
         name: minute[beats["class"] == name].value_counts().reindex(range(minutes), fill_value=0) for name in "SV"
     }
-    fs, seconds = summary["sampling_rate_hz"], np.zeros(minutes * 60)
-    for problem in problems:
-        seconds[int(problem.start / fs) : int(np.ceil(problem.stop / fs))] = 1
-    readable = 1 - seconds.reshape(minutes, 60).mean(axis=1)
-    drawn = trend_figure(rates, ectopic, readable, "Minute by minute")
+    lengths = np.diff(np.append(60.0 * np.arange(minutes), duration_s))
+    drawn = trend_figure(rates, ectopic, read_s / lengths, clock, "Minute by minute")
     alt = "heart rate, S and V beats of each minute, and how much of it could be read"
-    return _picture(drawn, "Median heart rate, ectopic beats and readable signal of each minute.", alt)
+    told = (
+        "Median heart rate, ectopic beats and readable signal of each minute; no rate where less than "
+        f"{LEAST_S:g} s of it could be read."
+    )
+    return _picture(drawn, told, alt)
+
+
+def _readable_s(summary: dict[str, Any], problems: list[Problem], minutes: int) -> NDArray[np.float64]:
+    """Measure the signal of each minute that could be read, s."""
+    edges = np.minimum(60.0 * np.arange(minutes + 1), summary["duration_s"])
+    read_s = np.diff(edges)
+    reached = 0.0
+    for problem in problems:
+        start = max(problem.start / summary["sampling_rate_hz"], reached)
+        stop = max(problem.stop / summary["sampling_rate_hz"], start)
+        read_s -= np.maximum(0, np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start))
+        reached = stop
+    return read_s
 
 
 def _mean_beats(shapes: dict[str, NDArray[np.float64]], fmt: BeatFormat) -> Picture:
@@ -179,38 +240,38 @@ def _mean_beats(shapes: dict[str, NDArray[np.float64]], fmt: BeatFormat) -> Pict
     return _picture(drawn, f"Mean and standard deviation of {told} beats.", "mean beat of each class that was found")
 
 
-def _strip(excerpt: Excerpt, beats: pd.DataFrame) -> Picture:
-    times = excerpt.times_s
+def _strip(
+    excerpt: Excerpt, beats: pd.DataFrame, problems: list[Problem], summary: dict[str, Any], clock: Clock
+) -> Picture:
+    times, find, fs = excerpt.times_s, excerpt.find, summary["sampling_rate_hz"]
     seen = beats[(beats["time_s"] >= times[0]) & (beats["time_s"] <= times[-1])]
     symbols = seen["class"].where(seen["class"] != "", "?").tolist()
-    title = f"{_clock(excerpt.find.time_s)}: {excerpt.find.said}"
-    drawn = rhythm_strip(times, np.nan_to_num(excerpt.signal_mv), seen["time_s"], symbols, title)
-    return _picture(drawn, f"{title}.", f"ten seconds of the lead around {title}, the class above each beat")
+    marked = (find.time_s - MARKED_S, find.time_s + find.seconds + MARKED_S)
+    unread = [(one.start / fs, one.stop / fs, one.reason) for one in problems]
+    title = f"{summary['lead']}, {clock(times[0])} to {clock(times[-1] + 1 / fs)}"
+    drawn = find_strip(times, excerpt.signal_mv, seen["time_s"], symbols, marked, unread, clock, title)
+    told = f"{clock(find.time_s)}: {find.said}"
+    return _picture(drawn, f"{told}.", f"ten seconds of the lead around {told}, the class above each beat")
 
 
-def _lists(summary: dict[str, Any], problems: list[Problem]) -> Iterator[Table | Text]:
+def _lists(summary: dict[str, Any], problems: list[Problem], clock: Clock) -> Iterator[Table | Text]:
     for name in "VS":
         runs = sorted(summary["runs"][name], key=lambda run: -run["beats"])[:LISTED]
         if runs:
-            rows = [(_clock(run["time_s"]), run["beats"], run["rate"]) for run in runs]
+            rows = [(clock(run["time_s"]), run["beats"], run["rate"]) for run in runs]
             yield Table(f"Runs of {name} beats, the longest first", ("begins", "beats", "per minute"), rows, digits=0)
     pauses = sorted(summary["pauses"], key=lambda pause: -pause["seconds"])[:LISTED]
     if pauses:
-        rows_of_pauses = [(_clock(pause["time_s"]), pause["seconds"]) for pause in pauses]
+        rows_of_pauses = [(clock(pause["time_s"]), pause["seconds"]) for pause in pauses]
         yield Table("Pauses, the longest first", ("begins", "seconds"), rows_of_pauses, digits=1)
     fs = summary["sampling_rate_hz"]
     if problems:
         longest = sorted(problems, key=lambda one: one.start - one.stop)[:LISTED]
-        stretches = [(_clock(one.start / fs), (one.stop - one.start) / fs, one.reason) for one in longest]
+        stretches = [(clock(one.start / fs), (one.stop - one.start) / fs, one.reason) for one in longest]
         caption = "Stretches in which no beat was judged, the longest first"
         yield Table(caption, ("begins", "seconds", "why"), stretches, digits=1)
     else:
         yield Text(["All of the recording could be read."])
-
-
-def _clock(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def _picture(figure: Figure, caption: str, alt: str) -> Picture:

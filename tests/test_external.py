@@ -77,6 +77,8 @@ def test_a_database_in_the_manner_of_svdb_is_evaluated(tmp_path, published):
     assert report["remarks"] == {
         "Annotations outside the signal were left out.": list(RECORDS),
         "Lead ECG1 was taken, the first of 2; the networks learned from MLII.": list(RECORDS),
+        "The header says no gain, so 200 units a mV were assumed.": list(RECORDS),
+        "The header says no units, so they were taken for mV.": list(RECORDS),
     }
     assert set(report["models"]) == {"cnn", "rnn", "ensemble"}
     for ways in report["models"].values():

@@ -114,7 +114,10 @@ def test_a_lead_upside_down_is_reported_and_can_be_turned(record, tmp_path):
     wfdb.wrsamp("x2", FS, ["mV"], ["MLII"], -signal[:, None], fmt=["16"], adc_gain=[1000.0], baseline=[0],
                 write_dir=str(tmp_path))  # fmt: skip
     wfdb.wrann("x2", "atr", beats, ["N"] * len(beats), write_dir=str(tmp_path))
-    assert predict.DOWNWARD in predict.classify(tmp_path / "x2", model="cnn", beats="atr").summary["remarks"]
+    found = predict.classify(tmp_path / "x2", model="cnn", beats="atr").summary
+    assert found["warnings"] == [predict.DOWNWARD]
+    assert predict.DOWNWARD in found["remarks"]
+    assert "--invert" in predict.DOWNWARD
     turned = predict.classify(tmp_path / "x2", model="cnn", beats="atr", invert=True)
     assert turned.summary["remarks"] == ["The signal was turned upside down, as asked."]
     np.testing.assert_allclose(turned.beats["p_V"], expected.beats["p_V"], atol=1e-4)
@@ -198,11 +201,36 @@ def test_a_recording_without_beats(tmp_path):
     assert len(pd.read_csv(files[1])) == 0
 
 
+def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.holter.STRETCH_S", 30.0)
+    signal, _ = made_up(SECONDS)
+    signal[25 * FS : 35 * FS] = np.nan
+    np.save(tmp_path / "x.npy", signal)
+    (problem,) = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").problems
+    assert (problem.start / FS, problem.stop / FS, problem.reason) == (24.5, 35.5, "missing")
+
+
+@pytest.mark.parametrize(("seconds", "hint"), [(2, "; take a longer part of the recording."), (30, ".")])
+def test_a_recording_in_which_no_beat_is_found_says_so(tmp_path, seconds, hint):
+    np.save(tmp_path / "x.npy", np.zeros(seconds * FS))
+    told = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").summary
+    assert told["warnings"] == [f"No beat was found in {seconds}.0 s, so nothing was judged{hint}"]
+
+
+def test_a_single_beat_is_not_judged(record, tmp_path):
+    wfdb.wrann("x1", "one", np.array([5 * FS]), ["N"], write_dir=str(tmp_path))
+    told = predict.classify(record, model="cnn", beats="one").summary
+    assert told["warnings"] == ["A single beat was found in 60.0 s, so nothing was judged."]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"lead": "V9"}, "there is no lead V9"),
-        ({"beats": "qrs"}, r"x1.qrs is missing"),
+        (
+            {"beats": "qrs"},
+            r"x1.qrs is missing; expected the beats of the annotator qrs .*, or leave that out to have the beats",
+        ),
         ({"units": "furlong"}, "expected one of mV"),
     ],
 )

@@ -8,6 +8,7 @@ from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
 from stages.ecg.readers import Source
 from stages.recording_page import Excerpt, Find, excerpts_of, finds, recording_page
+from stages.scores.recording_figures import trend_figure
 
 FS = 100
 CLASSES = ["N"] * 20 + ["V"] * 4 + ["N"] * 10 + ["S"] + ["N"] * 20 + ["F"] + ["N"] * 30 + ["V"] + ["N"] * 10
@@ -27,7 +28,8 @@ def summary(problems=PROBLEMS) -> dict:
         "record": "<x1>",
         "lead": "MLII",
         "sampling_rate_hz": FS,
-        "remarks": ["A SYNTHETIC recording."],
+        "remarks": ["A SYNTHETIC recording.", "It is upside down."],
+        "warnings": ["It is upside down."],
         "model": {"name": "cnn", "protocol": "inter-patient"},
         "beats_from": "atr",
     }
@@ -54,8 +56,15 @@ def test_the_finds_are_the_runs_the_pauses_the_surest_beats_and_the_usual_rhythm
     assert "run of 4 V beats, 60/min" in said
     assert "pause of 3.5 s" in said
     assert "N beats, from the middle of the recording" in said
-    assert sum("V beat, confidence" in one for one in said) == 3
     assert "F beat, confidence 0.78" in said
+    assert [find.seconds for find in found if find.said.startswith(("run", "pause"))] == [3, 3.5]
+
+
+def test_no_find_is_drawn_that_the_strip_of_another_shows():
+    assert np.diff([find.time_s for find in finds(beats(), summary())]).min() >= 10
+    lonely = beats().assign(**{"class": ["N"] * 20 + ["V", "V"] + ["N"] * 38 + ["V"] + ["N"] * (len(CLASSES) - 61)})
+    told = {**summary(), **summarise(lonely, [], FS, 120 * FS)}
+    assert [find.time_s for find in finds(lonely, told) if find.said.startswith("V beat")] == [22, 61]
 
 
 def test_an_excerpt_is_ten_seconds_around_a_find_within_the_recording():
@@ -85,3 +94,48 @@ def test_a_recording_without_beats(beat_format):
     empty = {**summary([]), **summarise(none, [], FS, 120 * FS)}
     page = recording_page(empty, none, [], {}, beat_format, [Excerpt(Find(1, "x"), np.arange(3.0), np.zeros(3))][:0])
     assert "0 of 0 beats" in page.replace("\n", " ")
+
+
+def test_a_warning_stands_at_the_top_and_nowhere_else(beat_format):
+    page = recording_page(summary(), beats(), PROBLEMS, {}, beat_format, [])
+    assert page.count("It is upside down.") == 1
+    assert page.index("It is upside down.") < page.index("<nav")
+
+
+def test_times_are_written_in_one_way(beat_format):
+    (excerpt,) = excerpts_of(source(), [find for find in finds(beats(), summary()) if find.said.startswith("run")])
+    page = recording_page(summary(), beats(), PROBLEMS, {}, beat_format, [excerpt])
+    assert "0:21: run of 4 V beats, 60/min." in page
+    assert ">0:21</th>" in page
+    long = {**summary(), "duration_s": 3 * 3600}
+    assert "0:00:21" in recording_page(long, beats(), PROBLEMS, {}, beat_format, [])
+
+
+def trended(monkeypatch, beat_format, duration_s, problems):
+    """What the trend is drawn from."""
+    drawn = []
+
+    def remember(rates, ectopic, readable, clock, title):
+        drawn.append((np.asarray(rates), {name: list(counts) for name, counts in ectopic.items()}, readable))
+        return trend_figure(rates, ectopic, readable, clock, title)
+
+    monkeypatch.setattr("stages.recording_page.trend_figure", remember)
+    recording_page({**summary(), "duration_s": duration_s}, beats(), problems, {}, beat_format, [])
+    return drawn[0]
+
+
+def test_a_minute_with_little_signal_has_no_rate(monkeypatch, beat_format):
+    rates, ectopic, readable = trended(monkeypatch, beat_format, 125, [Problem(0, 2000, "noisy")])
+    np.testing.assert_array_equal(rates, [60, 60, np.nan])
+    np.testing.assert_allclose(readable, [2 / 3, 1, 1])
+    assert ectopic == {"S": [1, 0, 0], "V": [4, 1, 0]}
+    overlapping = [Problem(0, 2500, "noisy"), Problem(2000, 4000, "flat"), Problem(9000, 9500, "noisy")]
+    rates, _, readable = trended(monkeypatch, beat_format, 120, overlapping)
+    np.testing.assert_array_equal(rates, [np.nan, 60])
+    np.testing.assert_allclose(readable, [1 / 3, 11 / 12])
+
+
+def test_a_short_recording_has_a_rate_all_the_same(monkeypatch, beat_format):
+    rates, _, readable = trended(monkeypatch, beat_format, 20, [])
+    np.testing.assert_array_equal(rates, [60])
+    np.testing.assert_allclose(readable, [1])

@@ -69,6 +69,21 @@ def summarise(beats: pd.DataFrame, problems: list[Problem], fs: float, length: i
     }
 
 
+def merged(problems: list[Problem]) -> list[Problem]:
+    """Join the stretches of one reason that touch or overlap; in time order."""
+    joined: list[Problem] = []
+    for reason in sorted({problem.reason for problem in problems}):
+        of_reason = sorted((one for one in problems if one.reason == reason), key=lambda one: one.start)
+        begin, end = of_reason[0].start, of_reason[0].stop
+        for one in of_reason:
+            if one.start > end:
+                joined.append(Problem(begin, end, reason))
+                begin = one.start
+            end = max(end, one.stop)
+        joined.append(Problem(begin, end, reason))
+    return sorted(joined, key=lambda one: (one.start, one.stop))
+
+
 def _intervals(
     beats: pd.DataFrame, problems: list[Problem]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:

@@ -5,86 +5,30 @@ remarks; what cannot be guessed is asked for.
 """
 
 import re
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow.parquet as pq
 import wfdb
 from numpy.typing import NDArray
 
+from stages.ecg.edf import open_edf
+from stages.ecg.leads import MV, Source, check_rate, choose_lead, in_millivolts, millivolts_of, reading
 from stages.ecg.recordings import RecordError
-
-RATES_HZ = (100.0, 1000.0)
-"""Sampling rates between which a QRS complex is still itself and a recording is not something else."""
-
-MV = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}
-"""Millivolts of one unit, by its name in lower case; the two letters mu are different characters."""
-
-GUESSED_UNITS = (("V", 0.02), ("mV", 20.0), ("uV", 20_000.0))
-"""Units of a file that names none, by the span of its values: an ECG spans about 0.5 to 10 mV."""
-
-LEADS = ("MLII", "II", "ML2", "V5", "CM5", "I")
-"""Leads in which a QRS complex looks most as in those that the networks learned from, the best first."""
-
-TIME_NAMES = re.compile(r"(elapsed[ _]?)?(time|timestamp|seconds|sec|ms|t|s)([ _(\[].*)?", re.IGNORECASE)
-ALL_LEADS_ARE = re.compile(r"^(ECG|EKG|LEAD|MDC_ECG_LEAD)[\s_-]*(?=\S)", re.IGNORECASE)
-ROWS_AT_ONCE = 1_000_000
-GUESS_FROM_S = 60.0
+from stages.ecg.tables import open_parquet, open_text
 
 SUFFIXES = {
     ".hea": "wfdb",
     ".dat": "wfdb",
-    "": "wfdb",
     ".edf": "edf",
-    ".bdf": "bdf",
+    ".bdf": "edf",
     ".csv": "text",
     ".tsv": "text",
     ".txt": "text",
     ".parquet": "parquet",
     ".npy": "numpy",
 }
-
-Read = Callable[[int, int], NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Source:
-    """One lead of a recording.
-
-    Attributes
-    ----------
-    record : str
-        Name of the recording: that of the file, without its ending.
-    lead : str
-    leads : tuple of str
-        All that the recording has.
-    fs : float
-        Sampling rate, Hz.
-    length : int
-        Samples.
-    read : callable
-        Gives the samples from ``start`` to before ``stop``, float64, mV; NaN where one is missing.
-    remarks : tuple of str
-        What was guessed, in sentences.
-    """
-
-    record: str
-    lead: str
-    leads: tuple[str, ...]
-    fs: float
-    length: int
-    read: Read
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def duration_s(self) -> float:
-        return self.length / self.fs
 
 
 @contextmanager
@@ -111,146 +55,112 @@ def open_source(
         If the file cannot be read, or has no such lead, no rate, or a rate out of range.
     """
     if units is not None and units.lower() not in MV:
-        raise RecordError(f"units are {units}; expected one of mV, uV, V, nV")
-    kind = SUFFIXES.get(path.suffix.lower() if path.suffix.lower() in SUFFIXES else "")
-    there = path.with_suffix(".hea") if path.suffix in (".hea", ".dat") else Path(f"{path}.hea")
-    if not (there if kind == "wfdb" else path).is_file():
-        raise RecordError(f"{there if kind == 'wfdb' else path} is missing; expected a recording in one of {_known()}")
-    openers = {"wfdb": _wfdb, "edf": _edf, "bdf": _edf, "text": _text, "parquet": _parquet, "numpy": _numpy}
-    with openers[kind or "wfdb"](path, lead, fs, units) as source:
-        if not RATES_HZ[0] <= source.fs <= RATES_HZ[1]:
-            raise RecordError(
-                f"{path}: the sampling rate is {source.fs:g} Hz; expected {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz"
-            )
+        raise RecordError(f"{path}: units are {units}; expected one of mV, uV, V, nV, so give one of them with --units")
+    if fs is not None:
+        check_rate(path, fs)
+    openers = {"wfdb": open_wfdb, "edf": open_edf, "text": open_text, "parquet": open_parquet, "numpy": open_numpy}
+    with openers[_kind(path)](path, lead, fs, units) as source:
+        check_rate(path, source.fs)
         if source.length < 1:
-            raise RecordError(f"{path}: there is no sample in it")
+            raise RecordError(f"{path}: there is no sample in it; expected an ECG, so export it again")
         yield source
 
 
-def _known() -> str:
-    return "WFDB, " + ", ".join(suffix for suffix in SUFFIXES if suffix not in ("", ".hea", ".dat"))
-
-
-def choose_lead(path: Path, leads: tuple[str, ...], lead: str | None) -> tuple[int, tuple[str, ...]]:
-    """Find the lead that is wanted, or the best of those that are there.
-
-    Returns
-    -------
-    int
-        Its position.
-    tuple of str
-        Remarks.
-
-    Raises
-    ------
-    RecordError
-        If there is none of that name.
-    """
-    plain = [_plain(name) for name in leads]
-    if lead is not None:
-        if lead in leads:
-            return leads.index(lead), ()
-        if _plain(lead) in plain:
-            return plain.index(_plain(lead)), ()
-        raise RecordError(f"{path}: there is no lead {lead}; expected one of {', '.join(leads)}")
-    for number, wanted in enumerate(LEADS):
-        if wanted in plain:
-            at = plain.index(wanted)
-            usual = () if number < 3 else (f"Lead {leads[at]} was taken; the networks learned from MLII.",)
-            return at, usual
-    return 0, (f"Lead {leads[0]} was taken, the first of {len(leads)}; the networks learned from MLII.",)
-
-
-def _plain(name: str) -> str:
-    """Strip a name of what says that it is a lead of an ECG."""
-    return ALL_LEADS_ARE.sub("", name.strip("'\" ")).replace(" ", "").upper()
-
-
-def _factor(path: Path, units: str) -> float:
-    try:
-        return MV[units.strip().strip("'\"").lower()]
-    except KeyError:
-        raise RecordError(f"{path}: its units are {units!r}; expected mV, uV, V or nV, so give --units") from None
+def _kind(path: Path) -> str:
+    """Tell the kind of a recording that is there by its name."""
+    known = "WFDB, " + ", ".join(suffix for suffix in SUFFIXES if suffix not in (".hea", ".dat"))
+    kind = SUFFIXES.get(path.suffix.lower())
+    header = path.with_suffix(".hea") if path.suffix in (".hea", ".dat") else Path(f"{path}.hea")
+    if kind in (None, "wfdb") and header.is_file():
+        return "wfdb"
+    if path.is_dir():
+        raise RecordError(f"{path} is a folder; expected one recording, so name a file or a record in it")
+    if kind == "wfdb":
+        raise RecordError(f"{header} is missing; expected the header of a WFDB record beside its samples")
+    if not path.is_file():
+        also = "" if kind else f", and so is {header}"
+        raise RecordError(f"{path} is missing{also}; expected a recording in one of {known}")
+    if kind is None:
+        ending = f"the ending {path.suffix}" if path.suffix else "no ending"
+        raise RecordError(f"{path} has {ending}; expected a recording in one of {known}, so convert it to one of them")
+    return kind
 
 
 @contextmanager
-def _wfdb(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
+def open_wfdb(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
+    """Open a WFDB record; see :func:`open_source`."""
     record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
     try:
         header = wfdb.rdheader(str(record), rd_segments=True)
         leads, of_units = _signals_of(header)
     except Exception as error:  # wfdb lets whatever its parser stumbles on escape
-        raise RecordError(f"{record}.hea cannot be read as a WFDB header ({error})") from error
+        raise RecordError(
+            f"{record}.hea cannot be read as a WFDB header ({error}); mend it, or download the record again"
+        ) from error
     if not leads:
-        raise RecordError(f"{record}.hea describes no signal")
+        raise RecordError(f"{record}.hea describes no signal; expected an ECG, so choose another record")
     channel, remarks = choose_lead(record, leads, lead)
-    factor = _factor(record, units or of_units[channel] or "mV")
+    remarks += _assumed(record, channel, units)
+    factor = millivolts_of(record, units or of_units[channel] or "mV")
 
-    def read(start: int, stop: int) -> NDArray[np.float64]:
+    def samples(start: int, stop: int | None) -> NDArray[np.float64]:
         try:
             part = wfdb.rdrecord(str(record), sampfrom=start, sampto=stop, channels=[channel])
         except Exception as error:
             raise RecordError(
-                f"{record}: the samples {start} to {stop} cannot be read ({error}); the file may be cut short"
+                f"{record}: the samples from {start} to {'the end' if stop is None else stop} cannot be read "
+                f"({error}); the file may be missing or cut short, so download the record again"
             ) from error
         return part.p_signal[:, 0] * factor if factor != 1 else part.p_signal[:, 0]
 
     if fs is not None and fs != header.fs:
         remarks += (f"A sampling rate of {fs:g} Hz was given; the header says {header.fs:g} Hz.",)
-    yield Source(record.name, leads[channel], leads, float(fs or header.fs), int(header.sig_len), read, remarks)
+    rate = float(fs or header.fs)
+    if header.sig_len is None:  # which the format allows, but no part of such a record can be read
+        whole = samples(0, None)
+        yield Source(record.name, leads[channel], leads, rate, len(whole), reading(whole), remarks)
+    else:
+        yield Source(record.name, leads[channel], leads, rate, int(header.sig_len), samples, remarks)
 
 
 def _signals_of(header: wfdb.Record | wfdb.MultiRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Name the signals of a record, or of the segments of one, and their units."""
     if isinstance(header, wfdb.Record):
-        return tuple(header.sig_name or ()), tuple(header.units or ())
+        named = enumerate(header.sig_name or ())
+        return tuple(name or str(number) for number, name in named), tuple(header.units or ())
     units = header.get_sig_units()
     names = tuple(header.get_sig_name())
     return names, tuple(units[name] for name in names) if isinstance(units, dict) else tuple(units)
 
 
-@contextmanager
-def _edf(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
-    import edfio  # only here, for it takes a while
-
-    try:
-        file = (edfio.read_bdf if path.suffix.lower() == ".bdf" else edfio.read_edf)(path)
-        signals: tuple[Any, ...] = tuple(file.signals)
-        leads = tuple(signal.label for signal in signals)
-    except Exception as error:
-        raise RecordError(f"{path} cannot be read as {path.suffix[1:].upper()} ({error})") from error
-    if not leads:
-        raise RecordError(f"{path} holds no signal")
-    ecg = [number for number, signal in enumerate(signals) if signal.physical_dimension.strip().lower() in MV]
-    if lead is None and ecg:
-        at, remarks = choose_lead(path, tuple(leads[number] for number in ecg), None)
-        channel = ecg[at]
-    else:
-        channel, remarks = choose_lead(path, leads, lead)
-    signal = signals[channel]
-    factor = _factor(path, units or signal.physical_dimension or "none")
-    rate = float(signal.sampling_frequency)
-    length = round(file.duration * rate)
-
-    def read(start: int, stop: int) -> NDArray[np.float64]:
-        try:
-            return np.asarray(signal.get_data_slice(start / rate, stop / rate), dtype=np.float64) * factor
-        except Exception as error:
-            raise RecordError(f"{path}: the samples {start} to {stop} cannot be read ({error})") from error
-
-    yield Source(path.stem, leads[channel], leads, float(fs or rate), length, read, remarks)
+def _assumed(record: Path, channel: int, units: str | None) -> tuple[str, ...]:
+    """Say what the header leaves to the defaults of its format (WFDB header format, header(5))."""
+    lines = Path(f"{record}.hea").read_text(encoding="utf-8", errors="replace").splitlines()
+    first, *signals = [line for line in lines if line.strip() and not line.startswith("#")]
+    if "/" in first.split()[0]:  # the segments have headers of their own
+        return ()
+    gain = (signals[channel].split()[2:3] or [""])[0]  # such as 200(1024)/mV
+    remarks: tuple[str, ...] = ()
+    if re.match(r"[-+]?0*\.?0*(?![.\d])", gain):
+        remarks += ("The header says no gain, so 200 units a mV were assumed.",)
+    if "/" not in gain and units is None:
+        remarks += ("The header says no units, so they were taken for mV.",)
+    return remarks
 
 
 @contextmanager
-def _numpy(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
+def open_numpy(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise RecordError(f"{path} cannot be read as an array of numbers ({error})") from error
+    except (ValueError, EOFError) as error:
+        raise RecordError(f"{path} cannot be read as an array of numbers ({error}); save it again") from error
     if array.ndim not in (1, 2) or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise RecordError(
-            f"{path} holds {array.dtype} of shape {array.shape}; expected numbers, (samples,) or (samples, leads)"
+            f"{path} holds {array.dtype} of shape {array.shape}; expected numbers, (samples,) or (samples, leads), so "
+            f"save the part that is one"
         )
+    if not array.size:
+        raise RecordError(f"{path} is an array of shape {array.shape}; expected samples, so save it again")
     if fs is None:
         raise RecordError(f"{path}: an array has no sampling rate; give --fs")
     remarks: tuple[str, ...] = ()
@@ -264,152 +174,6 @@ def _numpy(path: Path, lead: str | None, fs: float | None, units: str | None) ->
     column = int(lead or 0)
     if lead is None and len(leads) > 1:
         remarks += (f"Column 0 of {len(leads)} was taken.",)
-    yield _guess_units(
-        path, Source(path.stem, str(column), leads, fs, len(columns), _mapped(columns[:, column]), remarks), units
+    yield in_millivolts(
+        path, Source(path.stem, str(column), leads, fs, len(columns), reading(columns[:, column]), remarks), units
     )
-
-
-@contextmanager
-def _text(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
-    try:
-        separator = "\t" if path.suffix.lower() == ".tsv" else _separator(path)
-        head = pd.read_csv(path, sep=separator, nrows=3, header=None, dtype=str, comment="#", skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path} cannot be read as a table ({error})") from error
-    words = [all(np.isnan(pd.to_numeric(head.iloc[row], errors="coerce"))) for row in range(len(head))]
-    titled = words[0]
-    first = [str(name).strip("'\" ") for name in head.iloc[0]]
-    names = first if titled else [str(number) for number in range(len(first))]
-    of_units = dict(zip(names, head.iloc[1], strict=True)) if titled and len(words) > 1 and words[1] else {}
-    chunks = pd.read_csv(
-        path,
-        sep=separator,
-        header=None,
-        names=names,
-        skiprows=int(titled) + bool(of_units),
-        comment="#",
-        chunksize=ROWS_AT_ONCE,
-        skipinitialspace=True,
-    )
-    with _table(path, names, of_units, chunks, lead, fs, units) as source:
-        yield source
-
-
-def _separator(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        first = next((line for line in file if not line.startswith("#")), "")
-    return max(",;\t", key=first.count)
-
-
-@contextmanager
-def _parquet(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
-    try:
-        file = pq.ParquetFile(path)
-    except Exception as error:
-        raise RecordError(f"{path} cannot be read as Parquet ({error})") from error
-    names = list(file.schema_arrow.names)
-    chunks = (batch.to_pandas() for batch in file.iter_batches(ROWS_AT_ONCE))
-    with _table(path, names, {}, chunks, lead, fs, units) as source:
-        yield source
-
-
-@contextmanager
-def _table(
-    path: Path,
-    names: list[str],
-    of_units: dict[str, str],
-    chunks: Iterator[pd.DataFrame],
-    lead: str | None,
-    fs: float | None,
-    units: str | None,
-) -> Iterator[Source]:
-    """Pour a column into a file of its own, so that any stretch of it can be read."""
-    timed = next((name for name in names if TIME_NAMES.fullmatch(name)), None)
-    leads = tuple(name for name in names if name != timed)
-    if not leads:
-        raise RecordError(f"{path}: its only column is {timed}; expected a column of samples beside it")
-    column, remarks = choose_lead(path, leads, lead)
-    name = leads[column]
-    if fs is None and timed is None:
-        raise RecordError(f"{path}: no column of times among {', '.join(names)}; give the sampling rate with --fs")
-    with tempfile.TemporaryFile() as poured:
-        rate, length = _pour(path, chunks, name, timed if fs is None else None, fs, poured)
-        if fs is None:
-            remarks += (f"The sampling rate, {rate:g} Hz, is that of the column {timed}.",)
-        samples = np.memmap(poured, dtype="<f4", mode="r", shape=(length,)) if length else np.empty(0, "<f4")
-        source = Source(path.stem, name, leads, rate, length, _mapped(samples), remarks)
-        yield _guess_units(path, source, units or of_units.get(name))
-
-
-def _pour(
-    path: Path, chunks: Iterator[pd.DataFrame], name: str, timed: str | None, fs: float | None, file: IO[bytes]
-) -> tuple[float, int]:
-    """Write the samples one after the other, NaN for those that the times leave out."""
-    begun, rate, length = 0.0, fs or 0.0, 0
-    for chunk in chunks:
-        values = pd.to_numeric(chunk[name], errors="coerce").to_numpy(dtype="<f4")
-        if timed is None:
-            file.write(values.tobytes())
-            length += len(values)
-            continue
-        times = _seconds(path, chunk[timed], timed)
-        if not length:
-            begun, rate = times[0], _rate(path, times)
-        places = np.rint((times - begun) * rate).astype(np.int64)
-        if len(places) and (places[0] < length or np.any(np.diff(places) <= 0)):
-            raise RecordError(f"{path}: the times of column {timed} do not increase by about {1 / rate:g} s; give --fs")
-        filled = np.full(places[-1] + 1 - length, np.nan, dtype="<f4")
-        filled[places - length] = values
-        file.write(filled.tobytes())
-        length += len(filled)
-    file.flush()
-    return rate, length
-
-
-def _seconds(path: Path, times: pd.Series, name: str) -> NDArray[np.float64]:
-    numbers = pd.to_numeric(times, errors="coerce")
-    if numbers.notna().all():
-        return numbers.to_numpy(dtype=float) * (1e-3 if "ms" in name.lower() else 1.0)
-    text = times.astype(str).str.strip("'\"[] ")
-    try:
-        return np.asarray(pd.to_timedelta(text.map(_with_hours)).dt.total_seconds(), dtype=np.float64)
-    except ValueError:
-        pass
-    try:
-        return np.asarray((pd.to_datetime(text) - pd.Timestamp(0)).dt.total_seconds(), dtype=np.float64)
-    except (ValueError, TypeError):
-        raise RecordError(f"{path}: the column {name} holds {times.iloc[0]!r}; expected times, or give --fs") from None
-
-
-def _with_hours(text: str) -> str:
-    """Complete the minutes and seconds that the WFDB program rdsamp prints."""
-    return f"0:{text}" if re.fullmatch(r"\d+:\d+(\.\d+)?", text) else text
-
-
-def _rate(path: Path, times: NDArray[np.float64]) -> float:
-    steps = np.diff(times)
-    if not len(steps) or np.median(steps) <= 0:
-        raise RecordError(f"{path}: its times do not increase, so the sampling rate is not known; give --fs")
-    usual = np.median(steps)
-    even = steps[(steps > 0.5 * usual) & (steps < 1.5 * usual)]  # gaps aside, and rounded times averaged
-    rate = 1 / float(even.mean())
-    return float(round(rate)) if abs(rate - round(rate)) < 0.01 * rate else rate
-
-
-def _mapped(samples: NDArray) -> Read:
-    return lambda start, stop: np.asarray(samples[start:stop], dtype=np.float64)
-
-
-def _guess_units(path: Path, source: Source, units: str | None) -> Source:
-    """Turn the values into mV, by the units that are named or by how large the values are."""
-    remarks = source.remarks
-    if units is None:
-        values = source.read(0, min(source.length, round(GUESS_FROM_S * source.fs)))
-        values = values[np.isfinite(values)]
-        span = float(np.subtract(*np.percentile(values, [99.9, 0.1]))) if len(values) else 0.0
-        units = next((name for name, largest in GUESSED_UNITS if 0 < span < largest), None)
-        if units is None:
-            raise RecordError(f"{path}: the values span {span:g} and no units are named; give --units")
-        remarks += (f"The values span {span:.3g}, so they were taken for {units}.",)
-    factor, raw = _factor(path, units), source.read
-    return replace(source, read=lambda start, stop: raw(start, stop) * factor, remarks=remarks)

@@ -130,7 +130,9 @@ class Section:
         return re.sub(r"[\W_]+", "-", self.title.casefold()).strip("-")
 
 
-def page(title: str, lead: Sequence[str], sections: Sequence[Section], warning: str = "") -> str:
+def page(
+    title: str, lead: Sequence[str], sections: Sequence[Section], warning: str = "", notices: Sequence[str] = ()
+) -> str:
     """Write a page; the same arguments give the same text.
 
     Parameters
@@ -143,6 +145,8 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section], warning: 
         The body; the table of contents lists their titles.
     warning
         What no reader may miss, shown as a banner below the title.
+    notices
+        What may make this very page wrong, each a banner below that.
 
     Raises
     ------
@@ -153,7 +157,7 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section], warning: 
         if not slug or count > 1:
             raise ValueError(f"Each section needs an id of its own, from its title: {slug!r} occurs {count} times.")
     template = _ENVIRONMENT.get_template("page.html")
-    return template.render(title=title, lead=lead, sections=sections, warning=warning)
+    return template.render(title=title, lead=lead, sections=sections, warning=warning, notices=notices)
 
 
 def decimals(value: float, digits: int = 3) -> str:

@@ -4,7 +4,7 @@ Every figure takes a ``title`` (str), which has to name the protocol, so that no
 pass for one of new patients.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
@@ -262,39 +262,6 @@ def rhythm_strip(
     _beat_symbols(axes, np.asarray(beat_times_s), symbols, signal)
     axes.set(xlabel="time (s)", ylabel="amplitude (mV)", xlim=(times[0], times[-1]))
     _ecg_paper(axes)
-    return figure
-
-
-def trend_figure(rates: ArrayLike, ectopic: Mapping[str, ArrayLike], readable: ArrayLike, title: str) -> Figure:
-    """Heart rate, ectopic beats and share of readable signal, minute by minute.
-
-    Parameters
-    ----------
-    rates : array_like of float, shape (minutes,)
-        Beats per minute, NaN where nothing could be read.
-    ectopic : mapping of str to array_like of int, shape (minutes,)
-        Beats of each class that is shown, stacked.
-    readable : array_like of float, shape (minutes,)
-        0 to 1.
-    """
-    hours = (np.arange(len(np.asarray(rates))) + 0.5) / 60
-    figure = Figure(figsize=(12.0, 5.2), layout="constrained")
-    above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1))
-    above.plot(hours, rates, color="black", linewidth=0.8)
-    above.set(ylabel="heart rate (1/min)")
-    bottom = np.zeros(len(hours))
-    for name, counts in ectopic.items():
-        middle.bar(hours, counts, width=1 / 60, bottom=bottom, color=COLOURS[name], label=name)
-        bottom += np.asarray(counts)
-    middle.set(ylabel="beats per minute")
-    middle.legend(frameon=False, loc="upper left", ncols=len(ectopic))
-    below.fill_between(hours, readable, step="mid", color="#009E73", alpha=0.6, linewidth=0)
-    below.set(ylabel="readable", ylim=(0, 1.05), xlim=(0, len(hours) / 60), xlabel="time (h)")
-    for axes in (above, middle, below):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="both", color="0.9", linewidth=0.7)
-        axes.set_axisbelow(True)
-    figure.suptitle(title, fontsize=11, fontweight="bold")
     return figure
 
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from stages.ecg.burden import summarise
+from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem
 
 FS = 100
@@ -50,6 +50,14 @@ def test_nothing_reaches_over_what_cannot_be_read():
     assert found["heart_rate"]["lowest"] == pytest.approx(60)
     assert found["unreadable_s"] == {"missing": pytest.approx(3.8)}
     assert found["readable_s"] == pytest.approx(96.2)
+
+
+def test_stretches_of_one_reason_that_touch_are_one():
+    gaps = [Problem(0, 10, "missing"), Problem(8, 25, "missing"), Problem(9, 12, "missing")]
+    noise = [Problem(20, 30, "noisy"), Problem(30, 40, "noisy"), Problem(50, 60, "noisy")]
+    problems = [*noise, *gaps]
+    assert merged(problems) == [Problem(0, 25, "missing"), Problem(20, 40, "noisy"), Problem(50, 60, "noisy")]
+    assert merged([]) == []
 
 
 def test_pauses():

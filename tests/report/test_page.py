@@ -163,6 +163,14 @@ def test_a_section_without_an_id_of_its_own_is_refused(titles):
         page("A page", [], [Section(title, []) for title in titles])
 
 
+def test_notices_stand_below_the_warning():
+    sections = [Section("A section", [Text(["Words."])])]
+    elements = Elements(page("A page", [], sections, "No device.", ["Look <here>.", "And there."]))
+    assert [told for about, told in elements.of("p") if about.get("class") == "warning"] == [
+        "No device.", "Look <here>.", "And there."
+    ]  # fmt: skip
+
+
 def test_a_warning_is_there_only_when_it_is_given(sample):
     assert ({"class": "warning", "role": "note"}, "SYNTHETIC data. Not a medical device.") in Elements(sample).of("p")
     assert 'role="note"' not in page_of(Text(["Words."]))

@@ -171,15 +171,3 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         style.save_png(Broken(), tmp_path / "figure.png")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_trend_has_a_row_for_rate_ectopy_and_quality():
-    figure = figures.trend_figure(
-        [60.0, float("nan"), 80.0], {"S": [0, 1, 2], "V": [3, 0, 1]}, [1.0, 0.5, 0.0], "SYNTHETIC"
-    )
-    rate, ectopy, quality = figure.axes
-    assert rate.lines[0].get_ydata()[2] == 80
-    tops = {round(bar.get_y() + bar.get_height(), 6) for bar in ectopy.patches}
-    assert max(tops) == 3
-    assert [text.get_text() for text in ectopy.get_legend().get_texts()] == ["S", "V"]
-    assert quality.get_xlim() == (0, 3 / 60)
