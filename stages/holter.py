@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats
 from stages.ecg.detection import detect_beats
-from stages.ecg.quality import Problem, find_problems, unreadable
+from stages.ecg.quality import Problem, find_problems, unreadable, whole_intervals
 from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
 
@@ -120,7 +120,8 @@ def _judged(
         )
         return empty, np.zeros((len(samples), *fmt.shape), dtype=np.float32)
     symbols = np.full(len(samples), UNKNOWN)
-    signals, table = cut_beats(Recording(source.record, source.lead, source.fs, signal, samples, symbols), fmt)
+    recording = Recording(source.record, source.lead, source.fs, signal, samples, symbols)
+    signals, table = cut_beats(recording, fmt, whole_intervals(problems, samples))
     reasons = unreadable(problems, samples)
     readable = reasons == ""
     probabilities = np.full((len(table), len(columns)), np.nan, dtype=np.float32)

@@ -3,12 +3,14 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+import wfdb
 
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, cut_beats
 from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
 from stages.holter import judge, stretches
+from stages.predict import classify
 
 FS = 360
 
@@ -108,6 +110,29 @@ def test_what_cannot_be_read_is_not_judged(beat_format):
     (ungated,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats, gate=False)
     assert (ungated.beats["class"] != "").all()
     assert ungated.problems == []
+
+
+def test_gaps_make_no_beat_early(beat_format):
+    signal, beats = made_up(240)
+    for second in range(12, 240, 20):
+        signal[second * FS : (second + 5) * FS] = np.nan
+    (part,) = judge(source_of(signal), early_is_s, beat_format)
+    judged = part.beats[part.beats["class"] != ""]
+    early = np.isin(judged["sample"].to_numpy() // 10, beats[9::10] // 10)
+    assert set(judged["class"][early]) == {"S"}
+    assert set(judged["class"][~early]) == {"N"}
+    assert len(judged) > 150
+
+
+@pytest.mark.mirror
+def test_gaps_make_no_beat_of_record_113_early(real_records, tmp_path):
+    signal = wfdb.rdrecord(str(real_records / "113"), channels=[0]).p_signal[:, 0]
+    for second in range(15, 1800, 30):
+        signal[second * FS : (second + 5) * FS] = np.nan
+    np.save(tmp_path / "113.npy", signal)
+    found = classify(tmp_path / "113.npy", fs=FS, units="mV")
+    assert found.summary["judged"] > 1350
+    assert found.summary["classes"]["S"] <= 10
 
 
 @pytest.mark.parametrize("signal", [np.zeros(5000), np.full(5000, np.nan), np.zeros(10)], ids=["flat", "nan", "short"])

@@ -101,6 +101,14 @@ def unreadable(problems: list[Problem], samples: NDArray[np.int64]) -> NDArray[n
     return reasons
 
 
+def whole_intervals(problems: list[Problem], samples: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell for each sample but the last whether all can be read from there to the next."""
+    whole = np.ones(max(0, len(samples) - 1), dtype=bool)
+    for problem in problems:
+        whole &= (samples[:-1] >= problem.stop) | (samples[1:] < problem.start)
+    return whole
+
+
 def _flat(signal: NDArray[np.float64], fs: float, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark every sample of the windows that show no deflection, unless what was filled in makes them so."""
     width = min(round(FLAT_S * fs), len(signal))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.ecg.quality import Problem, find_problems, unreadable
+from stages.ecg.quality import Problem, find_problems, unreadable, whole_intervals
 
 
 def ecg(fs=360, seconds=60, seed=0):
@@ -75,6 +75,13 @@ def test_ventricular_tachycardia_is_no_noise():
 def test_beats_are_told_why_they_cannot_be_read():
     problems = [Problem(100, 200, "missing"), Problem(150, 300, "noisy")]
     assert unreadable(problems, np.array([50, 100, 160, 250, 300])).tolist() == ["", "missing", "missing", "noisy", ""]
+
+
+def test_an_interval_is_whole_where_no_problem_touches_it():
+    problems = [Problem(150, 250, "missing"), Problem(400, 410, "noisy")]
+    samples = np.array([50, 100, 260, 300, 400, 500])
+    assert whole_intervals(problems, samples).tolist() == [True, False, True, False, False]
+    assert len(whole_intervals(problems, np.array([7]))) == len(whole_intervals([], np.array([], dtype=int))) == 0
 
 
 def test_a_short_signal_is_not_judged_for_noise():
