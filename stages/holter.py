@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats
 from stages.ecg.detection import detect_beats
-from stages.ecg.quality import Problem, find_problems, unreadable, whole_intervals
+from stages.ecg.quality import Problem, find_problems, find_silence, unreadable, whole_intervals
 from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
 
@@ -90,9 +90,11 @@ def judge(
         first, last = max(0, start - margin), min(source.length, stop + margin)
         signal = source.read(first, last)
         problems = find_problems(signal, source.fs) if gate else []
-        samples = detect_beats(signal, source.fs)
         if annotated is not None:
             samples = annotated[(annotated >= first) & (annotated < last)] - first
+        else:
+            samples = detect_beats(signal, source.fs, problems)
+            problems += find_silence(problems, samples, len(signal), source.fs) if gate else []
         beats, windows = _judged(source, signal, samples, problems, predict, fmt)
         ours = ((beats["sample"] >= start - first) & (beats["sample"] < stop - first)).to_numpy()
         beats = beats[ours]

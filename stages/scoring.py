@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.annotations import Annotations, Header, read_annotations, read_header, write_annotations
 from stages.ecg.detection import detect_beats
+from stages.ecg.quality import find_problems
 from stages.ecg.recordings import Recording
 from stages.scores.bxb import compare
 from stages.scores.ec57 import ec57_scores, ec57_table
@@ -139,7 +140,7 @@ def detector_counts(recording: Recording, signal: NDArray[np.float64], start_s: 
     """
     true, called = (
         Annotations(samples, np.full(len(samples), "N"), np.zeros(len(samples), dtype=np.int64))
-        for samples in (recording.samples, detect_beats(signal, recording.fs))
+        for samples in (recording.samples, detect_beats(signal, recording.fs, find_problems(signal, recording.fs)))
     )
     return compare(true, called, recording.fs, len(signal), start_s)
 

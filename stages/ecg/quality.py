@@ -1,6 +1,6 @@
 """Stretches of a signal in which no beat can be judged: a wrong answer is worse than none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ from scipy.signal import butter, correlate, sosfiltfilt
 
 from stages.ecg.beats import FLAT_MV, fill
 
-REASONS = ("missing", "flat", "saturated", "noisy")
+NO_BEAT = "no beat found"
+REASONS = ("missing", "flat", "saturated", "noisy", NO_BEAT)
 
 FLAT_S = 2.0
 """A signal that stays within ``FLAT_MV`` for so long is that of no electrode: a pause still shows P waves and noise."""
@@ -36,6 +37,9 @@ one; with electrode noise added to six of its records at an SNR of 0 dB 30 % are
 MUSCLE = 0.05
 """Most that a readable window has of the ratio of the median of the rectified muscle band to the 98th percentile of the
 signal. Of the windows of DS1 0.2 % are above; with muscle noise at 0 dB 68 %."""
+
+SILENT_S = 10.0
+"""Of readable signal without a beat: longer than pauses are, so that the detector is more likely to have failed."""
 
 PERIODIC = 0.6
 PERIODS_S = (0.2, 1.5)
@@ -93,7 +97,7 @@ def find_problems(signal: NDArray[np.float64], fs: float) -> list[Problem]:
     return problems + [problem for problem in _noisy(filled, fs) if not bad[problem.start : problem.stop].all()]
 
 
-def unreadable(problems: list[Problem], samples: NDArray[np.int64]) -> NDArray[np.str_]:
+def unreadable(problems: Sequence[Problem], samples: NDArray[np.int64]) -> NDArray[np.str_]:
     """Name for each sample why it cannot be read; an empty string where it can."""
     reasons = np.full(len(samples), "", dtype=f"<U{max(map(len, REASONS))}")
     for problem in reversed(problems):
@@ -107,6 +111,44 @@ def whole_intervals(problems: list[Problem], samples: NDArray[np.int64]) -> NDAr
     for problem in problems:
         whole &= (samples[:-1] >= problem.stop) | (samples[1:] < problem.start)
     return whole
+
+
+def silent_runs(
+    problems: Sequence[Problem], beats: NDArray[np.int64], length: int, fs: float
+) -> Iterator[tuple[int, int]]:
+    """Give first sample, and sample after the last, of all that can be read and holds no beat for longer than a pause.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+    beats : ndarray of int64, shape (beats,)
+        Their samples, increasing.
+    length : int
+        Samples of the signal.
+    fs : float
+        Sampling rate, Hz.
+    """
+    margin = round(MARGIN_S * fs)
+    for start, stop in _readable(problems, length):
+        inside = beats[(beats >= start) & (beats < stop)]
+        begins, ends = [start, *(inside + margin).tolist()], [*(inside - margin).tolist(), stop]
+        yield from ((first, end) for first, end in zip(begins, ends, strict=True) if end - first > SILENT_S * fs)
+
+
+def find_silence(problems: Sequence[Problem], beats: NDArray[np.int64], length: int, fs: float) -> list[Problem]:
+    """Find where the signal seems readable and yet no beat was found; parameters as for :func:`silent_runs`."""
+    return [Problem(start, stop, NO_BEAT) for start, stop in silent_runs(problems, beats, length, fs)]
+
+
+def _readable(problems: Sequence[Problem], length: int) -> Iterator[tuple[int, int]]:
+    """Give first sample, and sample after the last, of each run of a signal that no problem touches."""
+    begun = 0
+    for problem in sorted(problems, key=lambda one: one.start):
+        if problem.start > begun:
+            yield begun, problem.start
+        begun = max(begun, problem.stop)
+    if length > begun:
+        yield begun, length
 
 
 def _flat(signal: NDArray[np.float64], fs: float, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
