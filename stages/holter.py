@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats
 from stages.ecg.detection import detect_beats
-from stages.ecg.quality import Problem, find_problems, find_silence, unreadable, whole_intervals
+from stages.ecg.quality import Problem, find_problems, find_silence, unreadable_beats, whole_intervals
 from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
 
@@ -95,7 +95,7 @@ def judge(
         else:
             samples = detect_beats(signal, source.fs, problems)
             problems += find_silence(problems, samples, len(signal), source.fs) if gate else []
-        beats, windows = _judged(source, signal, samples, problems, predict, fmt)
+        beats, windows = _judged(source, signal, samples, problems, predict, fmt, gate)
         ours = ((beats["sample"] >= start - first) & (beats["sample"] < stop - first)).to_numpy()
         beats = beats[ours]
         shapes = _shapes(windows[ours], beats["class"].to_numpy())
@@ -112,6 +112,7 @@ def _judged(
     problems: list[Problem],
     predict: Predict,
     fmt: BeatFormat,
+    gate: bool,
 ) -> tuple[pd.DataFrame, NDArray[np.float32]]:
     """Cut the beats of a stretch as the pipeline does, and judge those that can be read; gives table and windows."""
     columns = list(aami.PROBABILITY_COLUMNS)
@@ -124,7 +125,7 @@ def _judged(
     symbols = np.full(len(samples), UNKNOWN)
     recording = Recording(source.record, source.lead, source.fs, signal, samples, symbols)
     signals, table = cut_beats(recording, fmt, whole_intervals(problems, samples))
-    reasons = unreadable(problems, samples)
+    reasons = unreadable_beats(problems, samples, signals, fmt.times_s) if gate else np.full(len(samples), "")
     readable = reasons == ""
     probabilities = np.full((len(table), len(columns)), np.nan, dtype=np.float32)
     if readable.any():

@@ -25,7 +25,7 @@ from stages.ecg.beats import FEATURES, BeatFormat, cut_beats, resample
 from stages.ecg.beatset import beat_format
 from stages.ecg.databases import NSTDB
 from stages.ecg.noise import add_noise
-from stages.ecg.quality import find_problems, unreadable
+from stages.ecg.quality import find_problems, unreadable_beats
 from stages.ecg.recordings import RecordError, Recording, read_recording
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
@@ -129,7 +129,8 @@ def judge_signal(
     rhythm, records = table[list(FEATURES)].to_numpy(dtype=np.float32), table["record"].to_numpy()
     truth = aami.class_indices(recording.symbols)
     scored = table["time_s"].to_numpy() >= start_s
-    clear = unreadable(find_problems(signal, recording.fs), recording.samples) == ""
+    problems = find_problems(signal, recording.fs)
+    clear = unreadable_beats(problems, recording.samples, windows, fmt.times_s) == ""
     counted = []
     for gate, readable in ((False, np.ones_like(clear)), (True, clear)):
         given = {
