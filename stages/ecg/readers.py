@@ -124,7 +124,17 @@ def open_source(
             )
         if source.length < 1:
             raise RecordError(f"{path}: there is no sample in it")
-        yield source
+        yield replace(source, read=_finite(source.read))
+
+
+def _finite(raw: Read) -> Read:
+    """Take what is no number of millivolts for missing."""
+
+    def read(start: int, stop: int) -> NDArray[np.float64]:
+        samples = raw(start, stop)
+        return np.where(np.isfinite(samples), samples, np.nan)
+
+    return read
 
 
 def _known() -> str:
