@@ -37,8 +37,8 @@ class Stretch:
         First sample, and sample after the last.
     beats : DataFrame, one row a beat
         ``sample``, ``time_s``, ``class`` (empty where it was not judged), ``p_<class>``, ``confidence`` (the highest of
-        them), ``rr_pre_s``, ``upright`` (its QRS complex points up), ``unreadable`` (why, or empty), ``edge``,
-        ``invalid``.
+        them), ``rr_pre_s`` (NaN where it is not known: before the first beat, and over what cannot be read),
+        ``upright`` (its QRS complex points up), ``unreadable`` (why, or empty), ``edge``, ``invalid``.
     problems : list of Problem
         In samples of the recording.
     shapes : dict of str to ndarray of float64, shape (3, samples)
@@ -124,7 +124,8 @@ def _judged(
         return empty, np.zeros((len(samples), *fmt.shape), dtype=np.float32)
     symbols = np.full(len(samples), UNKNOWN)
     recording = Recording(source.record, source.lead, source.fs, signal, samples, symbols)
-    signals, table = cut_beats(recording, fmt, whole_intervals(problems, samples))
+    whole = whole_intervals(problems, samples)
+    signals, table = cut_beats(recording, fmt, whole)
     reasons = unreadable_beats(problems, samples, signals, fmt.times_s) if gate else np.full(len(samples), "")
     readable = reasons == ""
     probabilities = np.full((len(table), len(columns)), np.nan, dtype=np.float32)
@@ -137,6 +138,7 @@ def _judged(
     fiducial = np.abs(fmt.times_s).argmin()
     beats["upright"] = signals[:, fiducial, 0] > np.median(signals[:, :, 0], axis=1)
     beats = beats.assign(unreadable=reasons, **{name: table[name] for name in ("rr_pre_s", "edge", "invalid")})
+    beats["rr_pre_s"] = beats["rr_pre_s"].where(np.concatenate([[False], whole]))
     return beats, signals
 
 

@@ -221,7 +221,8 @@ def write(found: Classified, folder: Path, annotator: str, table: Literal["csv",
         made = [Path(unfinished) / file.name for file in files]
         made[0].write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
         if table == "csv":
-            beats.to_csv(made[1], index=False, float_format="%.6g")
+            times = beats["time_s"].map("{:.4f}".format)  # six digits would lose the end of a day
+            beats.assign(time_s=times).to_csv(made[1], index=False, float_format="%.6g")
         else:
             beats.to_parquet(made[1], index=False)
         page = recording_page(found.summary, beats, found.problems, found.shapes, found.fmt, found.excerpts)

@@ -124,6 +124,16 @@ def test_gaps_make_no_beat_early(beat_format):
     assert len(judged) > 150
 
 
+def test_an_interval_that_is_not_known_is_not_made_up(beat_format):
+    signal, beats = made_up(60)
+    signal[30 * FS + 180 : 34 * FS] = np.nan
+    (part,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats)
+    expected = np.diff(beats, prepend=np.nan) / FS
+    known = (beats < 30 * FS + 180) | (beats > 35 * FS)
+    np.testing.assert_array_equal(np.isnan(part.beats["rr_pre_s"]), np.isnan(expected) | ~known)
+    np.testing.assert_allclose(part.beats["rr_pre_s"][1:][known[1:]], expected[1:][known[1:]])
+
+
 @pytest.mark.mirror
 def test_gaps_make_no_beat_of_record_113_early(real_records, tmp_path):
     signal = wfdb.rdrecord(str(real_records / "113"), channels=[0]).p_signal[:, 0]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -262,6 +263,13 @@ def test_bad_signal_is_written_as_not_judged(tmp_path):
     predict.write(found, tmp_path, "cnn", "csv")
     symbols = wfdb.rdann(str(tmp_path / "x"), "cnn").symbol
     assert symbols.count("|") == (found.beats["class"] == "").sum()
+
+
+def test_times_at_the_end_of_a_day_keep_their_digits(record, tmp_path):
+    found = predict.classify(record, model="cnn")
+    late = replace(found, beats=found.beats.assign(time_s=found.beats["time_s"] + 86400))
+    path = predict.write(late, tmp_path, "cnn", "csv")[1]
+    np.testing.assert_allclose(pd.read_csv(path)["time_s"], late.beats["time_s"], atol=5.1e-5, rtol=0)
 
 
 def test_a_recording_without_beats(tmp_path):
