@@ -1,3 +1,5 @@
+import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -122,6 +124,27 @@ def test_gaps_make_no_beat_early(beat_format):
     assert set(judged["class"][early]) == {"S"}
     assert set(judged["class"][~early]) == {"N"}
     assert len(judged) > 150
+
+
+def test_memory_does_not_grow_with_the_length(beat_format):
+    fs = 100
+    fmt = replace(beat_format, fs_hz=fs)
+
+    def read(start, stop):
+        """A SYNTHETIC beat a second, made as it is read."""
+        phase = np.arange(start, stop) / fs % 1 - 0.5
+        return np.exp(-((phase / 0.02) ** 2) / 2)
+
+    def peak(hours):
+        source = Source("x1", "MLII", ("MLII",), fs, hours * 3600 * fs, read)
+        tracemalloc.start()
+        for part in judge(source, early_is_s, fmt):
+            assert len(part.beats) == 1800
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(4) < 1.1 * peak(1)
 
 
 def test_an_interval_that_is_not_known_is_not_made_up(beat_format):
