@@ -176,10 +176,10 @@ def judged(
 
 
 def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
-    """Read the fiducials of the beats that an annotator marked, whatever the database calls them."""
+    """Read the fiducials of the beats that an annotator marked, whatever the database calls them, each once."""
     record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
     annotations = read_annotations(record.parent, record.name, annotator)
-    return annotations.samples[np.isin(annotations.symbols, BEATS)]
+    return np.unique(annotations.samples[np.isin(annotations.symbols, BEATS)])
 
 
 def inverted(source: Source) -> Source:
