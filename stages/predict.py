@@ -217,6 +217,7 @@ def write(found: Classified, folder: Path, annotator: str, table: Literal["csv",
     """
     beats = found.beats
     files = outputs(found.summary["record"], folder, annotator, table)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
         made = [Path(unfinished) / file.name for file in files]
         made[0].write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
@@ -278,7 +279,7 @@ def main() -> None:
     read = [given.input, given.input.with_name(f"{name}.{given.beats}")]
     try:
         refuse_to_overwrite(read, outputs(name, given.out, annotator, given.table))
-        given.out.mkdir(parents=True, exist_ok=True)
+        given.out.mkdir(parents=True, exist_ok=True)  # where that fails, say so before the work
         found = classify(
             given.input,
             given.model,

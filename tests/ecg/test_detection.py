@@ -72,7 +72,16 @@ def test_readable_signal_without_a_beat_is_said():
     assert {one.reason for one in silence} == {NO_BEAT}
 
 
-@pytest.mark.parametrize("signal", [np.zeros(5000), np.full(5000, np.nan), np.ones(30)], ids=["flat", "nan", "short"])
+@pytest.mark.parametrize(
+    "signal",
+    [
+        np.zeros(5000),
+        np.full(5000, np.nan),
+        np.ones(30),
+        np.r_[np.full(5000, np.nan), noise(0.1)],
+    ],
+    ids=["flat", "nan", "short", "hardly begun"],
+)
 def test_no_signal_no_beat(signal):
     assert len(detect_beats(signal, FS)) == 0
 
