@@ -16,12 +16,13 @@ import pandas as pd
 
 from stages import paths
 from stages.ecg import folds
+from stages.ecg.annotations import read_annotations
 from stages.ecg.recordings import RecordError, read_recording
 from stages.nets.classifying import ModelFileError
 from stages.params import Params, ParamsError, load_params
 from stages.replaying import replay
 from stages.scores.ec57 import ec57_scores, ec57_table
-from stages.scoring import detector_counts
+from stages.scoring import REFERENCE, detector_counts
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ def detect(params: Params) -> None:
 def found_in(raw: Path, record: str, leads: tuple[str, ...], starts_s: tuple[float, ...]) -> list[pd.DataFrame]:
     """Compare what the detector finds in a record with what is annotated, from each of several times on."""
     recording = read_recording(raw, record, leads)
-    return [detector_counts(recording, recording.signal, start_s) for start_s in starts_s]
+    reference = read_annotations(raw, record, REFERENCE)
+    return [detector_counts(reference, recording.signal, recording.fs, start_s) for start_s in starts_s]
 
 
 if __name__ == "__main__":

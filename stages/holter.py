@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats
 from stages.ecg.detection import detect_beats
-from stages.ecg.quality import Problem, find_problems, unreadable
+from stages.ecg.quality import Problem, find_problems, find_silence, unreadable_beats, whole_intervals
 from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
 
@@ -37,8 +37,8 @@ class Stretch:
         First sample, and sample after the last.
     beats : DataFrame, one row a beat
         ``sample``, ``time_s``, ``class`` (empty where it was not judged), ``p_<class>``, ``confidence`` (the highest of
-        them), ``rr_pre_s``, ``upright`` (its QRS complex points up), ``unreadable`` (why, or empty), ``edge``,
-        ``invalid``.
+        them), ``rr_pre_s`` (NaN where it is not known: before the first beat, and over what cannot be read),
+        ``upright`` (its QRS complex points up), ``unreadable`` (why, or empty), ``edge``, ``invalid``.
     problems : list of Problem
         In samples of the recording.
     shapes : dict of str to ndarray of float64, shape (3, samples)
@@ -90,10 +90,12 @@ def judge(
         first, last = max(0, start - margin), min(source.length, stop + margin)
         signal = source.read(first, last)
         problems = find_problems(signal, source.fs) if gate else []
-        samples = detect_beats(signal, source.fs)
         if annotated is not None:
             samples = annotated[(annotated >= first) & (annotated < last)] - first
-        beats, windows = _judged(source, signal, samples, problems, predict, fmt)
+        else:
+            samples = detect_beats(signal, source.fs, problems)
+            problems += find_silence(problems, samples, len(signal), source.fs) if gate else []
+        beats, windows = _judged(source, signal, samples, problems, predict, fmt, gate)
         ours = ((beats["sample"] >= start - first) & (beats["sample"] < stop - first)).to_numpy()
         beats = beats[ours]
         shapes = _shapes(windows[ours], beats["class"].to_numpy())
@@ -110,6 +112,7 @@ def _judged(
     problems: list[Problem],
     predict: Predict,
     fmt: BeatFormat,
+    gate: bool,
 ) -> tuple[pd.DataFrame, NDArray[np.float32]]:
     """Cut the beats of a stretch as the pipeline does, and judge those that can be read; gives table and windows."""
     columns = list(aami.PROBABILITY_COLUMNS)
@@ -120,8 +123,10 @@ def _judged(
         )
         return empty, np.zeros((len(samples), *fmt.shape), dtype=np.float32)
     symbols = np.full(len(samples), UNKNOWN)
-    signals, table = cut_beats(Recording(source.record, source.lead, source.fs, signal, samples, symbols), fmt)
-    reasons = unreadable(problems, samples)
+    recording = Recording(source.record, source.lead, source.fs, signal, samples, symbols)
+    whole = whole_intervals(problems, samples)
+    signals, table = cut_beats(recording, fmt, whole)
+    reasons = unreadable_beats(problems, samples, signals, fmt.times_s) if gate else np.full(len(samples), "")
     readable = reasons == ""
     probabilities = np.full((len(table), len(columns)), np.nan, dtype=np.float32)
     if readable.any():
@@ -133,6 +138,7 @@ def _judged(
     fiducial = np.abs(fmt.times_s).argmin()
     beats["upright"] = signals[:, fiducial, 0] > np.median(signals[:, :, 0], axis=1)
     beats = beats.assign(unreadable=reasons, **{name: table[name] for name in ("rr_pre_s", "edge", "invalid")})
+    beats["rr_pre_s"] = beats["rr_pre_s"].where(np.concatenate([[False], whole]))
     return beats, signals
 
 

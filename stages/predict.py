@@ -9,7 +9,9 @@ Not a medical device: what it says is no diagnosis.
 import argparse
 import json
 import logging
+import re
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +28,7 @@ from stages.ecg.beats import BeatFormat
 from stages.ecg.beatset import beat_format
 from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem
+from stages.ecg.readers import SUFFIXES as READABLE
 from stages.ecg.readers import Source, open_source
 from stages.ecg.recordings import RecordError
 from stages.holter import Predict, judge
@@ -181,7 +184,7 @@ def judged(
 
 
 def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
-    """Read the fiducials of the beats that an annotator marked, whatever the database calls them."""
+    """Read the fiducials of the beats that an annotator marked, whatever the database calls them, each once."""
     record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
     if not Path(f"{record}.{annotator}").is_file():
         raise RecordError(
@@ -189,7 +192,7 @@ def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
             f"name another with --beats, or leave that out to have the beats detected"
         )
     annotations = read_annotations(record.parent, record.name, annotator)
-    return annotations.samples[np.isin(annotations.symbols, BEATS)]
+    return np.unique(annotations.samples[np.isin(annotations.symbols, BEATS)])
 
 
 def inverted(source: Source) -> Source:
@@ -217,21 +220,54 @@ def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
 
 
 def write(found: Classified, folder: Path, annotator: str, table: Literal["csv", "parquet"]) -> list[Path]:
-    """Write summary, table, page and annotations (WFDB has no file for none) of a recording; gives their paths."""
+    """Write summary, table, page and annotations (WFDB has no file for none) of a recording: all of them or none.
+
+    Returns
+    -------
+    list of Path
+        The files, which replace those of an earlier run.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    """
+    beats = found.beats
+    files = outputs(found.summary["record"], folder, annotator, table)
     folder.mkdir(parents=True, exist_ok=True)
-    record, beats = found.summary["record"], found.beats
-    files = [folder / f"{record}.json", folder / f"{record}.{table}", folder / f"{record}.html"]
-    files[0].write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
-    if table == "csv":
-        beats.to_csv(files[1], index=False, float_format="%.6g")
-    else:
-        beats.to_parquet(files[1], index=False)
-    page = recording_page(found.summary, beats, found.problems, found.shapes, found.fmt, found.excerpts)
-    files[2].write_text(page, encoding="utf-8")
-    if len(beats):
-        write_annotations(folder, record, annotator, beats["sample"], marked(beats))
-        files.append(folder / f"{record}.{annotator}")
-    return files
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+        made = [Path(unfinished) / file.name for file in files]
+        made[0].write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
+        if table == "csv":
+            times = beats["time_s"].map("{:.4f}".format)  # six digits would lose the end of a day
+            beats.assign(time_s=times).to_csv(made[1], index=False, float_format="%.6g")
+        else:
+            beats.to_parquet(made[1], index=False)
+        page = recording_page(found.summary, beats, found.problems, found.shapes, found.fmt, found.excerpts)
+        made[2].write_text(page, encoding="utf-8")
+        if len(beats):
+            write_annotations(Path(unfinished), files[3].stem, annotator, beats["sample"], marked(beats))
+        written = [file for part, file in zip(made, files, strict=True) if part.exists()]
+        for file in written:
+            (Path(unfinished) / file.name).replace(file)
+    return written
+
+
+def outputs(record: str, folder: Path, annotator: str, table: str) -> list[Path]:
+    """Name summary, table, page and annotation file; the last has no characters that WFDB refuses."""
+    names = [f"{record}.json", f"{record}.beats.{table}", f"{record}.html", f"{plain_name(record)}.{annotator}"]
+    return [folder / name for name in names]
+
+
+def plain_name(record: str) -> str:
+    """Turn the name of a recording into one that WFDB takes: letters, digits, _ and -."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", record)
+
+
+def refuse_to_overwrite(read: list[Path], written: list[Path]) -> None:
+    """Raise a RecordError if a file that is to be written is one that is read."""
+    for file in {file.resolve() for file in written} & {file.resolve() for file in read}:
+        raise RecordError(f"{file} is read and would be overwritten; choose another folder with --out")
 
 
 def marked(beats: pd.DataFrame) -> pd.Series:
@@ -255,7 +291,12 @@ def main() -> None:
     parser.add_argument("--table", choices=["csv", "parquet"], default="csv")
     parser.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR", help="default: predictions")
     given = parser.parse_args()
+    annotator = ANNOTATORS[given.model]
+    name = given.input.stem if given.input.suffix.lower() in READABLE else given.input.name
+    read = [given.input, given.input.with_name(f"{name}.{given.beats}")]
     try:
+        refuse_to_overwrite(read, outputs(name, given.out, annotator, given.table))
+        given.out.mkdir(parents=True, exist_ok=True)  # where that fails, say so before the work
         found = classify(
             given.input,
             given.model,
@@ -269,10 +310,12 @@ def main() -> None:
             given.invert,
             progress=True,
         )
-    except (RecordError, ModelFileError) as error:
+        files = write(found, given.out, annotator, given.table)
+    except (RecordError, ModelFileError, OSError) as error:
         sys.exit(f"predict: {error}")
-    files = write(found, given.out, ANNOTATORS[given.model], given.table)
     log.info("%s", told(found.summary))
+    if plain_name(name) != name:
+        log.info("WFDB takes letters, digits, _ and - in names: the annotations are of %s", plain_name(name))
     log.info("written: %s", ", ".join(map(str, files)))
 
 

@@ -35,10 +35,8 @@ LEAST_S = 30.0
 LISTED = 50
 """Runs, pauses and unreadable stretches that are listed."""
 
-WARNING = (
-    "Not a medical device. A network learned from 47 patients recorded between 1975 and 1979 wrote this; it is no "
-    "diagnosis, and must not be used for one."
-)
+LEARNED_FROM = {"inter-patient": "22 patients", "patient-mixed": "47 patients"}
+"""Whom the networks of each protocol learned from: the records of DS1, or beats of all records."""
 
 
 LEGEND = (
@@ -164,7 +162,20 @@ def recording_page(
         f"{summary['duration_s'] / 60:.1f} minutes of lead {summary['lead']}; {summary['judged']:,} of "
         f"{summary['beats']:,} beats were judged by the {summary['model']['name']} ({summary['model']['protocol']})."
     ]
-    return page(f"Recording {summary['record']}", lead, sections, WARNING, summary["warnings"])
+    return page(
+        f"Recording {summary['record']}", lead, sections, warning(summary["model"]["protocol"]), summary["warnings"]
+    )
+
+
+def warning(protocol: str) -> str:
+    """Say what the page is not, and what it cannot tell; ``protocol`` is how the label of the model begins."""
+    split, _, made_up = protocol.partition(", ")
+    learned = made_up or f"{LEARNED_FROM[split]} recorded between 1975 and 1979"
+    return (
+        f"Not a medical device. A network that learned from {learned} wrote this; it is no diagnosis, and must not be "
+        "used for one. Flutter and fibrillation of the ventricles are not recognised: they may read as runs, or as "
+        "pauses."
+    )
 
 
 def _figures(summary: dict[str, Any]) -> Table:

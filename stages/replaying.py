@@ -110,11 +110,17 @@ def replay_record(
 
 
 def reference_of(raw: Path, record: str, annotator: str) -> tuple[Reference, list[str]]:
-    """Read how a record was annotated; gives remarks too. Annotations outside the signal are left out."""
+    """Read how a record was annotated, inside the signal and one beat a sample; gives remarks on the rest too."""
     header, annotations = read_header(raw, record), read_annotations(raw, record, annotator)
     inside = (annotations.samples >= 0) & (annotations.samples < header.length)
     remarks = [] if inside.all() else ["Annotations outside the signal were left out."]
-    return Reference(header, annotations.take(inside)), remarks
+    annotations = annotations.take(inside)
+    beats = np.flatnonzero(aami_classes(annotations.symbols) != "")
+    _, first = np.unique(annotations.samples[beats], return_index=True)
+    if len(first) < len(beats):
+        remarks.append("Of several beats at one sample the first was kept.")
+    again = np.setdiff1d(beats, beats[first])
+    return Reference(header, annotations.take(~np.isin(np.arange(len(annotations.samples)), again))), remarks
 
 
 def aami_classes(symbols: Iterable[str]) -> NDArray[np.str_]:

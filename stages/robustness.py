@@ -20,11 +20,12 @@ from tqdm import tqdm
 
 from stages import paths
 from stages.ecg import aami, folds
+from stages.ecg.annotations import read_annotations
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats, resample
 from stages.ecg.beatset import beat_format
 from stages.ecg.databases import NSTDB
 from stages.ecg.noise import add_noise
-from stages.ecg.quality import find_problems, unreadable
+from stages.ecg.quality import find_problems, unreadable_beats
 from stages.ecg.recordings import RecordError, Recording, read_recording
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
@@ -33,7 +34,7 @@ from stages.scores.ec57 import ec57_scores
 from stages.scores.figures import robustness_figure
 from stages.scores.plain import plain_scores
 from stages.scores.style import save_png
-from stages.scoring import detector_counts
+from stages.scoring import REFERENCE, detector_counts
 
 PROTOCOL = "inter_patient"
 ENSEMBLE = "ensemble"
@@ -88,13 +89,13 @@ def judge_record(params: Params, raw: Path, record: str) -> tuple[pd.DataFrame, 
     """
     classifiers = {name: load(paths.MODELS / PROTOCOL / f"{name}.onnx", threads=1) for name in MODELS}
     fmt = beat_format(classifiers[MODELS[0]].about["trained_on"]["fmt"])
-    recording = read_recording(raw, record, fmt.leads)
+    recording, reference = read_recording(raw, record, fmt.leads), read_annotations(raw, record, REFERENCE)
     start_s = params.evaluate.start_s
     pairs, detected = [], {}
     for noise, snr_db, signal in conditions(recording, params.robustness.snr_db, start_s):
         counted = judge_signal(recording, signal, fmt, classifiers, start_s)
         pairs.append(counted.assign(noise=noise, snr_db=snr_db))
-        detected[noise, snr_db] = detector_counts(recording, signal, start_s)
+        detected[noise, snr_db] = detector_counts(reference, signal, recording.fs, start_s)
     return pd.concat(pairs, ignore_index=True), detected
 
 
@@ -128,7 +129,8 @@ def judge_signal(
     rhythm, records = table[list(FEATURES)].to_numpy(dtype=np.float32), table["record"].to_numpy()
     truth = aami.class_indices(recording.symbols)
     scored = table["time_s"].to_numpy() >= start_s
-    clear = unreadable(find_problems(signal, recording.fs), recording.samples) == ""
+    problems = find_problems(signal, recording.fs)
+    clear = unreadable_beats(problems, recording.samples, windows, fmt.times_s) == ""
     counted = []
     for gate, readable in ((False, np.ones_like(clear)), (True, clear)):
         given = {

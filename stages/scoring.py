@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.annotations import Annotations, Header, read_annotations, read_header, write_annotations
 from stages.ecg.detection import detect_beats
-from stages.ecg.recordings import Recording
+from stages.ecg.quality import find_problems
 from stages.scores.bxb import compare
 from stages.scores.ec57 import ec57_scores, ec57_table
 
@@ -146,19 +146,28 @@ def ec57_views(
     return report, pd.concat(tables, ignore_index=True)
 
 
-def detector_counts(recording: Recording, signal: NDArray[np.float64], start_s: float) -> pd.DataFrame:
-    """Hold the beats that the detector finds in a signal against those of the recording, all of one class.
+def detector_counts(reference: Annotations, signal: NDArray[np.float64], fs: float, start_s: float) -> pd.DataFrame:
+    """Hold the beats that the detector finds in a signal against the reference; all are called N.
+
+    Parameters
+    ----------
+    reference : Annotations
+        All of them, not the beats alone: what is found in flutter counts for nothing.
+    signal : ndarray, shape (samples,)
+        mV, NaN where a sample is missing.
+    fs : float
+        Sampling rate, Hz.
+    start_s : float
+        Where scoring starts.
 
     Returns
     -------
     DataFrame
         As :func:`stages.scores.bxb.compare` counts them.
     """
-    true, called = (
-        Annotations(samples, np.full(len(samples), "N"), np.zeros(len(samples), dtype=np.int64))
-        for samples in (recording.samples, detect_beats(signal, recording.fs))
-    )
-    return compare(true, called, recording.fs, len(signal), start_s)
+    found = detect_beats(signal, fs, find_problems(signal, fs))
+    called = Annotations(found, np.full(len(found), "N"), np.zeros(len(found), dtype=np.int64))
+    return compare(reference, called, fs, len(signal), start_s)
 
 
 def _relabelled(annotations: Annotations, convention: str) -> Annotations:

@@ -1,14 +1,18 @@
+import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+import wfdb
 
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, cut_beats
 from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
 from stages.holter import judge, stretches
+from stages.predict import classify
 
 FS = 360
 
@@ -108,6 +112,60 @@ def test_what_cannot_be_read_is_not_judged(beat_format):
     (ungated,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats, gate=False)
     assert (ungated.beats["class"] != "").all()
     assert ungated.problems == []
+
+
+def test_gaps_make_no_beat_early(beat_format):
+    signal, beats = made_up(240)
+    for second in range(12, 240, 20):
+        signal[second * FS : (second + 5) * FS] = np.nan
+    (part,) = judge(source_of(signal), early_is_s, beat_format)
+    judged = part.beats[part.beats["class"] != ""]
+    early = np.isin(judged["sample"].to_numpy() // 10, beats[9::10] // 10)
+    assert set(judged["class"][early]) == {"S"}
+    assert set(judged["class"][~early]) == {"N"}
+    assert len(judged) > 150
+
+
+def test_memory_does_not_grow_with_the_length(beat_format):
+    fs = 100
+    fmt = replace(beat_format, fs_hz=fs)
+
+    def read(start, stop):
+        """A SYNTHETIC beat a second, made as it is read."""
+        phase = np.arange(start, stop) / fs % 1 - 0.5
+        return np.exp(-((phase / 0.02) ** 2) / 2)
+
+    def peak(hours):
+        source = Source("x1", "MLII", ("MLII",), fs, hours * 3600 * fs, read)
+        tracemalloc.start()
+        for part in judge(source, early_is_s, fmt):
+            assert len(part.beats) == 1800
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(4) < 1.1 * peak(1)
+
+
+def test_an_interval_that_is_not_known_is_not_made_up(beat_format):
+    signal, beats = made_up(60)
+    signal[30 * FS + 180 : 34 * FS] = np.nan
+    (part,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats)
+    expected = np.diff(beats, prepend=np.nan) / FS
+    known = (beats < 30 * FS + 180) | (beats > 35 * FS)
+    np.testing.assert_array_equal(np.isnan(part.beats["rr_pre_s"]), np.isnan(expected) | ~known)
+    np.testing.assert_allclose(part.beats["rr_pre_s"][1:][known[1:]], expected[1:][known[1:]])
+
+
+@pytest.mark.mirror
+def test_gaps_make_no_beat_of_record_113_early(real_records, tmp_path):
+    signal = wfdb.rdrecord(str(real_records / "113"), channels=[0]).p_signal[:, 0]
+    for second in range(15, 1800, 30):
+        signal[second * FS : (second + 5) * FS] = np.nan
+    np.save(tmp_path / "113.npy", signal)
+    found = classify(tmp_path / "113.npy", fs=FS, units="mV")
+    assert found.summary["judged"] > 1350
+    assert found.summary["classes"]["S"] <= 10
 
 
 @pytest.mark.parametrize("signal", [np.zeros(5000), np.full(5000, np.nan), np.zeros(10)], ids=["flat", "nan", "short"])

@@ -154,7 +154,7 @@ def test_predict_gives_to_the_bit_what_evaluate_gave(rebuilt, tmp_path, model):
     for runtime in ("keras", "onnx", "litert"):
         more = ["--runtime", runtime, "--no-gate", "--table", "parquet", "--out", str(tmp_path / runtime)]
         subprocess.run([*command, *more], cwd=rebuilt, check=True, capture_output=True)
-        tables[runtime] = pd.read_parquet(tmp_path / runtime / "s10.parquet")
+        tables[runtime] = pd.read_parquet(tmp_path / runtime / "s10.beats.parquet")
     columns = list(aami.PROBABILITY_COLUMNS)
     assert tables["keras"]["sample"].tolist() == evaluated["sample"].tolist()
     np.testing.assert_array_equal(tables["keras"][columns].to_numpy(), evaluated[columns].to_numpy())

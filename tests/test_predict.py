@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -167,8 +168,8 @@ def test_the_command_writes_table_annotations_and_summary(record, tmp_path, monk
     monkeypatch.setattr(sys, "argv", ["predict", str(record), "--model", "ensemble", "--out", str(out)])
     with caplog.at_level("INFO"):
         predict.main()
-    assert sorted(path.name for path in out.iterdir()) == ["x1.csv", "x1.ens", "x1.html", "x1.json"]
-    table = pd.read_csv(out / "x1.csv", keep_default_na=False)
+    assert sorted(path.name for path in out.iterdir()) == ["x1.beats.csv", "x1.ens", "x1.html", "x1.json"]
+    table = pd.read_csv(out / "x1.beats.csv", keep_default_na=False)
     annotation = wfdb.rdann(str(out / "x1"), "ens")
     assert annotation.sample.tolist() == table["sample"].tolist()
     assert annotation.symbol == table["class"].tolist()
@@ -177,6 +178,82 @@ def test_the_command_writes_table_annotations_and_summary(record, tmp_path, monk
     assert "no diagnosis" in summary["not_a_medical_device"]
     assert "no diagnosis" in caplog.text
     assert f"{summary['judged']} of {summary['beats']} beats judged" in caplog.text
+
+
+def test_the_recording_itself_is_not_overwritten(tmp_path, monkeypatch):
+    signal, _ = made_up(20)
+    path = tmp_path / "holter.csv"
+    pd.DataFrame({"time": np.arange(len(signal)) / FS, "MLII": signal}).to_csv(path, index=False)
+    before = path.read_bytes()
+    monkeypatch.setattr(sys, "argv", ["predict", str(path), "--model", "cnn", "--out", str(tmp_path)])
+    predict.main()
+    assert path.read_bytes() == before
+    assert (tmp_path / "holter.beats.csv").is_file()
+    (tmp_path / "holter.html").unlink()
+    (tmp_path / "holter.html").symlink_to(path)
+    with pytest.raises(SystemExit, match=r"predict: .*holter.csv is read and would be overwritten; choose another"):
+        predict.main()
+    assert path.read_bytes() == before
+
+
+def test_annotations_that_are_read_are_not_overwritten(record, monkeypatch):
+    record.with_suffix(".atr").rename(record.with_suffix(".cnn"))
+    options = ["--model", "cnn", "--beats", "cnn", "--out", str(record.parent)]
+    monkeypatch.setattr(sys, "argv", ["predict", str(record), *options])
+    with pytest.raises(SystemExit, match=r"x1.cnn is read and would be overwritten"):
+        predict.main()
+
+
+@pytest.mark.parametrize("name", ["my ecg (1)", "a.b", "ekg_ä"])
+def test_a_file_of_any_name(tmp_path, monkeypatch, caplog, name):
+    signal, _ = made_up(20)
+    path, out = tmp_path / f"{name}.npy", tmp_path / "out"
+    np.save(path, signal)
+    options = ["--model", "cnn", "--fs", str(FS), "--units", "mV", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["predict", str(path), *options])
+    with caplog.at_level("INFO"):
+        predict.main()
+    plain = predict.plain_name(name)
+    assert {file.name for file in out.iterdir()} == {
+        f"{name}.json",
+        f"{name}.beats.csv",
+        f"{name}.html",
+        f"{plain}.cnn",
+    }
+    assert len(wfdb.rdann(str(out / plain), "cnn").sample) > 10
+    assert f"the annotations are of {plain}" in caplog.text
+
+
+def test_infinite_samples_are_missing(tmp_path):
+    signal, _ = made_up(SECONDS)
+    signal[20 * FS : 30 * FS] = np.inf
+    signal[40 * FS] = -np.inf
+    np.save(tmp_path / "x.npy", signal)
+    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
+    assert set(found.summary["unreadable_s"]) == {"missing"}
+    assert len(predict.write(found, tmp_path, "cnn", "parquet")) == 4
+
+
+def test_nothing_is_left_of_files_that_cannot_be_written(record, tmp_path, monkeypatch):
+    found = predict.classify(record, model="cnn")
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def fail(*_):
+        raise ValueError("no page")
+
+    monkeypatch.setattr(predict, "recording_page", fail)
+    with pytest.raises(ValueError, match="no page"):
+        predict.write(found, out, "cnn", "csv")
+    assert list(out.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_the_work(record, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setattr(predict, "classify", None)
+    monkeypatch.setattr(sys, "argv", ["predict", str(record), "--out", str(tmp_path / "taken")])
+    with pytest.raises(SystemExit, match=r"predict: .*taken"):
+        predict.main()
 
 
 def test_bad_signal_is_written_as_not_judged(tmp_path):
@@ -189,6 +266,13 @@ def test_bad_signal_is_written_as_not_judged(tmp_path):
     predict.write(found, tmp_path, "cnn", "csv")
     symbols = wfdb.rdann(str(tmp_path / "x"), "cnn").symbol
     assert symbols.count("|") == (found.beats["class"] == "").sum()
+
+
+def test_times_at_the_end_of_a_day_keep_their_digits(record, tmp_path):
+    found = predict.classify(record, model="cnn")
+    late = replace(found, beats=found.beats.assign(time_s=found.beats["time_s"] + 86400))
+    path = predict.write(late, tmp_path, "cnn", "csv")[1]
+    np.testing.assert_allclose(pd.read_csv(path)["time_s"], late.beats["time_s"], atol=5.1e-5, rtol=0)
 
 
 def test_a_recording_without_beats(tmp_path):

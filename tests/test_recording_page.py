@@ -7,7 +7,7 @@ import pytest
 from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
 from stages.ecg.readers import Source
-from stages.recording_page import Excerpt, Find, excerpts_of, finds, recording_page
+from stages.recording_page import Excerpt, Find, excerpts_of, finds, recording_page, warning
 from stages.scores.recording_figures import trend_figure
 
 FS = 100
@@ -83,6 +83,13 @@ def test_the_page_says_what_was_found_and_what_it_is_not(beat_format):
     assert page.count("<img") == 2 + len(finds(beats(), summary()))
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert page == sample_page(beat_format)
+
+
+def test_the_warning_says_whom_the_networks_learned_from():
+    assert "learned from 22 patients recorded between 1975" in warning("inter-patient")
+    assert "learned from 47 patients recorded between 1975" in warning("patient-mixed")
+    assert "learned from SYNTHETIC data wrote" in warning("patient-mixed, SYNTHETIC data")
+    assert "fibrillation of the ventricles are not recognised" in warning("inter-patient")
 
 
 def test_a_recording_that_could_be_read_throughout(beat_format):

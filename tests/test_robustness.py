@@ -8,6 +8,7 @@ import pytest
 
 from stages import paths, robustness
 from stages.ecg import aami
+from stages.ecg.annotations import Annotations
 from stages.ecg.databases import NSTDB
 from stages.ecg.recordings import Recording
 from stages.ecg.synthetic import write_noises
@@ -103,8 +104,9 @@ def test_nothing_judged_is_no_score():
 
 def test_the_detector_is_scored_over_all_records():
     made = recording()
-    found = {("none", np.inf): robustness.detector_counts(made, made.signal, START_S)}
-    lost = {("none", np.inf): robustness.detector_counts(made, np.zeros_like(made.signal), START_S)}
+    reference = Annotations(made.samples, made.symbols, np.zeros(len(made.samples), dtype=int))
+    found = {("none", np.inf): robustness.detector_counts(reference, made.signal, FS, START_S)}
+    lost = {("none", np.inf): robustness.detector_counts(reference, np.zeros_like(made.signal), FS, START_S)}
     assert robustness.scores_of_detector([found]).to_dict("records") == [
         {"noise": "none", "snr_db": np.inf, "qrs_se": 1, "qrs_ppv": 1}
     ]

@@ -6,10 +6,10 @@ import pytest
 from wfdb.processing import compare_annotations
 
 from stages.ecg.aami import class_indices
-from stages.ecg.annotations import read_annotations
+from stages.ecg.annotations import Annotations, read_annotations
 from stages.ecg.databases import MITDB
 from stages.ecg.recordings import read_recording
-from stages.scoring import ec57_views, read_references, write_predicted
+from stages.scoring import detector_counts, ec57_views, read_references, write_predicted
 
 
 def of_record(folder, record):
@@ -67,6 +67,21 @@ def test_flutter_and_noise_are_in_the_reference_beside_the_predictions(real_reco
         for name in ("samples", "symbols", "subtypes"):
             written, read = getattr(references[record].annotations, name), getattr(reference.annotations, name)
             np.testing.assert_array_equal(written, read)
+
+
+def test_what_the_detector_finds_in_flutter_counts_for_nothing():
+    beats = np.arange(1, 60) * 360
+    signal = np.random.default_rng(0).normal(0, 0.01, 60 * 360)
+    offsets = np.arange(-20, 21)
+    signal[beats[:, None] + offsets] += np.exp(-((offsets / 5) ** 2) / 2)
+    outside = beats[(beats < 20 * 360) | (beats > 30 * 360)]
+    samples = np.sort(np.append(outside, [20 * 360 - 90, 30 * 360 + 90]))
+    symbols = np.where(np.isin(samples, outside), "N", np.where(samples < 25 * 360, "[", "]"))
+    reference = Annotations(samples, symbols, np.zeros(len(samples), dtype=int))
+    counts = detector_counts(reference, signal, 360, 0.0)
+    assert counts.to_numpy().sum() == counts.loc["N", "n"] == len(outside)
+    without = reference.take(symbols == "N")
+    assert detector_counts(without, signal, 360, 0.0).loc["O", "n"] == len(beats) - len(outside)
 
 
 @pytest.mark.mirror

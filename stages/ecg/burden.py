@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.ecg.quality import Problem
+from stages.ecg.quality import Problem, whole_intervals
 
 RATE_BEATS = 8
 """Intervals in the mean that the lowest and the highest heart rate are taken from."""
@@ -88,11 +88,8 @@ def _intervals(
     beats: pd.DataFrame, problems: list[Problem]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Give the beginning of each RR interval, its length, s, and whether all of it can be read."""
-    times, samples = beats["time_s"].to_numpy(dtype=float), beats["sample"].to_numpy()
-    whole = np.ones(max(0, len(beats) - 1), dtype=bool)
-    for problem in problems:
-        whole &= ~((samples[:-1] < problem.stop) & (samples[1:] >= problem.start))
-    return times[:-1], np.diff(times), whole
+    times = beats["time_s"].to_numpy(dtype=float)
+    return times[:-1], np.diff(times), whole_intervals(problems, beats["sample"].to_numpy())
 
 
 def _heart_rate(intervals: NDArray[np.float64], whole: NDArray[np.bool_]) -> dict[str, float] | None:

@@ -1,16 +1,17 @@
 """Stretches of a signal in which no beat can be judged: a wrong answer is worse than none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 from scipy.signal import butter, correlate, sosfiltfilt
 
 from stages.ecg.beats import FLAT_MV, fill
 
-REASONS = ("missing", "flat", "saturated", "noisy")
+NO_BEAT = "no beat found"
+REASONS = ("missing", "flat", "saturated", "noisy", NO_BEAT)
 
 FLAT_S = 2.0
 """A signal that stays within ``FLAT_MV`` for so long is that of no electrode: a pause still shows P waves and noise."""
@@ -37,10 +38,22 @@ MUSCLE = 0.05
 """Most that a readable window has of the ratio of the median of the rectified muscle band to the 98th percentile of the
 signal. Of the windows of DS1 0.2 % are above; with muscle noise at 0 dB 68 %."""
 
+SILENT_S = 10.0
+"""Of readable signal without a beat: longer than pauses are, so that the detector is more likely to have failed."""
+
 PERIODIC = 0.6
 PERIODS_S = (0.2, 1.5)
 """A window whose correlation with itself, a period later, is at least so high shows a rhythm and not noise: ventricular
 tachycardia and flutter leave no quiet between their complexes."""
+
+BEFORE_QRS_S = (-0.25, -0.06)
+NEIGHBOURS = 11
+RESTLESS = 0.18
+"""Most that the signal before a readable QRS complex differs from that before those around it: standard deviation, in
+units of the median R wave, mean of 11 beats. Electrodes that move make waves like QRS complexes, but anywhere. Of the
+beats of DS1 that pass else, 0.02 % are above, of its V, S and F beats 0.2 %; with electrode motion at 0 dB 89 % are, at
+-6 dB 99 %. The deviation from the mean beat tells more than the signal itself: that of a tachycardia is large as well,
+but the same from beat to beat."""
 
 TINY = 1e-9
 
@@ -93,12 +106,96 @@ def find_problems(signal: NDArray[np.float64], fs: float) -> list[Problem]:
     return problems + [problem for problem in _noisy(filled, fs) if not bad[problem.start : problem.stop].all()]
 
 
-def unreadable(problems: list[Problem], samples: NDArray[np.int64]) -> NDArray[np.str_]:
+def unreadable(problems: Sequence[Problem], samples: NDArray[np.int64]) -> NDArray[np.str_]:
     """Name for each sample why it cannot be read; an empty string where it can."""
     reasons = np.full(len(samples), "", dtype=f"<U{max(map(len, REASONS))}")
     for problem in reversed(problems):
         reasons[(samples >= problem.start) & (samples < problem.stop)] = problem.reason
     return reasons
+
+
+def unreadable_beats(
+    problems: Sequence[Problem],
+    samples: NDArray[np.int64],
+    windows: NDArray[np.float32],
+    times_s: NDArray[np.float64],
+) -> NDArray[np.str_]:
+    """Name for each beat why it cannot be judged: it lies in a problem, or the signal before it is restless.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+    samples : ndarray of int64, shape (beats,)
+        Fiducials in time order.
+    windows : ndarray of float32, shape (beats, samples, channels)
+        The first channel in units of the median R wave.
+    times_s : ndarray, shape (samples,)
+        Of the samples of a window, from the fiducial.
+
+    Returns
+    -------
+    ndarray of str, shape (beats,)
+        Empty where the beat can be judged.
+    """
+    reasons = unreadable(problems, samples)
+    readable = np.flatnonzero(reasons == "")
+    before = (times_s >= BEFORE_QRS_S[0]) & (times_s < BEFORE_QRS_S[1])
+    if len(readable) and before.any():
+        reasons[readable[_restlessness(windows[readable][:, before, 0]) > RESTLESS]] = "noisy"
+    return reasons
+
+
+def _restlessness(segments: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compute what ``RESTLESS`` bounds, for segments of shape (beats, samples)."""
+    level = segments.astype(np.float64) - segments.mean(axis=1, keepdims=True)
+    unlike = level - uniform_filter1d(level, NEIGHBOURS, axis=0, mode="nearest")
+    return uniform_filter1d(unlike.std(axis=1), NEIGHBOURS, mode="nearest")
+
+
+def whole_intervals(problems: list[Problem], samples: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell for each sample but the last whether all can be read from there to the next."""
+    whole = np.ones(max(0, len(samples) - 1), dtype=bool)
+    for problem in problems:
+        whole &= (samples[:-1] >= problem.stop) | (samples[1:] < problem.start)
+    return whole
+
+
+def silent_runs(
+    problems: Sequence[Problem], beats: NDArray[np.int64], length: int, fs: float
+) -> Iterator[tuple[int, int]]:
+    """Give first sample, and sample after the last, of all that can be read and holds no beat for longer than a pause.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+    beats : ndarray of int64, shape (beats,)
+        Their samples, increasing.
+    length : int
+        Samples of the signal.
+    fs : float
+        Sampling rate, Hz.
+    """
+    margin = round(MARGIN_S * fs)
+    for start, stop in _readable(problems, length):
+        inside = beats[(beats >= start) & (beats < stop)]
+        begins, ends = [start, *(inside + margin).tolist()], [*(inside - margin).tolist(), stop]
+        yield from ((first, end) for first, end in zip(begins, ends, strict=True) if end - first > SILENT_S * fs)
+
+
+def find_silence(problems: Sequence[Problem], beats: NDArray[np.int64], length: int, fs: float) -> list[Problem]:
+    """Find where the signal seems readable and yet no beat was found; parameters as for :func:`silent_runs`."""
+    return [Problem(start, stop, NO_BEAT) for start, stop in silent_runs(problems, beats, length, fs)]
+
+
+def _readable(problems: Sequence[Problem], length: int) -> Iterator[tuple[int, int]]:
+    """Give first sample, and sample after the last, of each run of a signal that no problem touches."""
+    begun = 0
+    for problem in sorted(problems, key=lambda one: one.start):
+        if problem.start > begun:
+            yield begun, problem.start
+        begun = max(begun, problem.stop)
+    if length > begun:
+        yield begun, length
 
 
 def _flat(signal: NDArray[np.float64], fs: float, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -13,7 +13,9 @@ LOCAL_BEATS = 10
 """Intervals in the local mean (de Chazal et al. 2004 use ten beats)."""
 
 
-def rr_intervals(samples: NDArray[np.int64], fs: float, past_only: bool = False) -> pd.DataFrame:
+def rr_intervals(
+    samples: NDArray[np.int64], fs: float, past_only: bool = False, whole: NDArray[np.bool_] | None = None
+) -> pd.DataFrame:
     """Compute the RR intervals around every beat and the features derived from them.
 
     All beats of the recording must be there, whatever is done with them later: leaving one out would merge two
@@ -28,6 +30,9 @@ def rr_intervals(samples: NDArray[np.int64], fs: float, past_only: bool = False)
         Sampling rate, Hz.
     past_only : bool
         Whether the mean interval is that of the beats up to each one rather than of the recording.
+    whole : ndarray of bool, shape (beats - 1,), optional
+        Whether all of the signal between a beat and the next could be read; else beats may be missing there, and the
+        mean of the whole intervals stands in. By default all are.
 
     Returns
     -------
@@ -49,15 +54,14 @@ def rr_intervals(samples: NDArray[np.int64], fs: float, past_only: bool = False)
     if len(samples) < 2:
         raise ValueError(f"RR intervals need at least 2 beats, got {len(samples)}")
     intervals = np.diff(samples) / fs
-    mean = np.full(len(samples), intervals.mean())
-    if past_only:
-        mean[1:] = np.cumsum(intervals) / np.arange(1, len(samples))
-        mean[0] = intervals[0]
+    whole = np.ones(len(intervals), dtype=bool) if whole is None else whole
+    mean = _mean_intervals(intervals, whole, past_only)
+    intervals = np.where(whole, intervals, mean[1:])
     pre = np.concatenate([mean[:1], intervals])
     post = np.concatenate([intervals, mean[-1:]])
     local = pd.Series(pre).rolling(LOCAL_BEATS, min_periods=1).mean().to_numpy()
-    imputed = np.zeros(len(samples), dtype=bool)
-    imputed[[0, -1]] = True
+    known = np.concatenate([[False], whole, [False]])
+    imputed = ~(known[:-1] & known[1:])
     return pd.DataFrame(
         {
             "rr_pre_s": pre,
@@ -71,3 +75,12 @@ def rr_intervals(samples: NDArray[np.int64], fs: float, past_only: bool = False)
             "log_rr_pre_over_local": np.log(pre / local),
         }
     )
+
+
+def _mean_intervals(intervals: NDArray[np.float64], whole: NDArray[np.bool_], past_only: bool) -> NDArray[np.float64]:
+    """Give the mean of the whole intervals for each beat: of all, or of those up to it; of any where none is whole."""
+    usual = intervals[whole] if whole.any() else intervals
+    if not past_only:
+        return np.full(len(intervals) + 1, usual.mean())
+    sums, counts = np.cumsum(np.where(whole, intervals, 0.0)), np.cumsum(whole)
+    return np.concatenate([usual[:1], np.where(counts > 0, sums / np.maximum(counts, 1), usual[0])])

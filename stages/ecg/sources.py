@@ -24,6 +24,8 @@ CHECKSUMS = Path(__file__).parent / "checksums"
 BUSY = (429, 500, 502, 503, 504)
 """Answers of a server that are worth another try."""
 LIST = "SHA256SUMS.txt"
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 CHUNK = 1 << 16
 GRACE_S = 1.0
 """How long a fetch that fails or is interrupted waits for its threads to clear up."""
@@ -108,7 +110,7 @@ def announced_checksums(database: Database, source: str, patience: Patience = PA
     Returns
     -------
     dict of str to str
-        File name -> SHA-256; what lies in folders below is left out.
+        File name -> SHA-256; what lies in folders below, or has no plain name, is left out.
 
     Raises
     ------
@@ -130,9 +132,9 @@ def announced_checksums(database: Database, source: str, patience: Patience = PA
             raise SourceError(f"{_shown(f'{base}{LIST} cannot be had: {error}')}; {advice}") from error
         text = response.text
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
-    if not lines or any(len(line) != 2 for line in lines):
+    if not lines or any(len(line) != 2 or not DIGEST.fullmatch(line[0]) for line in lines):
         raise SourceError(f"{_shown(base)}{LIST} is no list of checksums; expected a SHA-256 and a name a line")
-    return _checked({name.strip(): digest for digest, name in lines if "/" not in name})
+    return {name.strip(): digest for digest, name in lines if PLAIN_NAME.fullmatch(name.strip())}
 
 
 def fetch_database(
@@ -345,9 +347,9 @@ def _base(database: Database, source: str) -> str:
 
 def _checked(checksums: Mapping[str, str]) -> dict[str, str]:
     for name, digest in checksums.items():
-        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+        if not PLAIN_NAME.fullmatch(name):
             raise SourceError(f"{name!r} is no plain file name: letters, digits and _ . - with no dot in front")
-        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        if not DIGEST.fullmatch(digest):
             raise SourceError(f"the checksum of {name} is no SHA-256 in hexadecimal digits: {digest!r}")
     return dict(checksums)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.ecg.quality import Problem, find_problems, unreadable
+from stages.ecg.quality import Problem, find_problems, unreadable, unreadable_beats, whole_intervals
 
 
 def ecg(fs=360, seconds=60, seed=0):
@@ -75,6 +75,42 @@ def test_ventricular_tachycardia_is_no_noise():
 def test_beats_are_told_why_they_cannot_be_read():
     problems = [Problem(100, 200, "missing"), Problem(150, 300, "noisy")]
     assert unreadable(problems, np.array([50, 100, 160, 250, 300])).tolist() == ["", "missing", "missing", "noisy", ""]
+
+
+def windows_of(signal, beats, fs=360):
+    times = np.arange(-90, 108) / fs
+    return signal[beats[:, None] + np.arange(-90, 108)][:, :, None].astype("f4"), times
+
+
+def test_waves_anywhere_before_the_beats_make_them_noisy():
+    signal, beats = ecg(), np.arange(1, 59) * 360 + 180
+    windows, times = windows_of(signal, beats)
+    problems = [Problem(0, 1000, "missing")]
+    assert unreadable_beats(problems, beats, windows, times).tolist() == unreadable(problems, beats).tolist()
+    rng = np.random.default_rng(0)
+    for at in rng.integers(30 * 360, 59 * 360, 150):
+        signal[at : at + 40] += rng.uniform(-2, 2)
+    reasons = unreadable_beats([], beats, *windows_of(signal, beats))
+    assert set(reasons[beats > 36 * 360]) == {"noisy"}
+    assert set(reasons[beats < 22 * 360]) == {""}
+
+
+def test_a_tachycardia_before_whose_beats_the_last_one_ends_is_not_restless():
+    times = np.arange(360 * 30) / 360
+    tachycardia = np.sin(2 * np.pi * 3 * times) + np.random.default_rng(0).normal(0, 0.01, len(times))
+    beats = np.arange(2, 85) * 120 + 30
+    assert set(unreadable_beats([], beats, *windows_of(tachycardia, beats))) == {""}
+
+
+def test_windows_that_begin_at_the_beat_tell_nothing():
+    assert unreadable_beats([], np.array([5, 9]), np.ones((2, 187, 1), "f4"), np.arange(187) / 125).tolist() == ["", ""]
+
+
+def test_an_interval_is_whole_where_no_problem_touches_it():
+    problems = [Problem(150, 250, "missing"), Problem(400, 410, "noisy")]
+    samples = np.array([50, 100, 260, 300, 400, 500])
+    assert whole_intervals(problems, samples).tolist() == [True, False, True, False, False]
+    assert len(whole_intervals(problems, np.array([7]))) == len(whole_intervals([], np.array([], dtype=int))) == 0
 
 
 def test_a_short_signal_is_not_judged_for_noise():

@@ -182,14 +182,15 @@ def test_checksum_error_names_what_was_expected_and_found(server, tmp_path):
 def test_a_source_announces_its_checksums_itself(server, tmp_path):
     server.manners["SHA256SUMS.txt"] = ("503", "good")
     assert announced_checksums(TINY, server.url, QUICK) == CHECKSUMS
-    (tmp_path / "SHA256SUMS.txt").write_text(f"{ANNOUNCED}{'0' * 64}  old/1.dat\n")
+    others = "".join(f"{'0' * 64}  {name}\n" for name in ("old/1.dat", "read me (old).txt", ".hidden", "../evil"))
+    (tmp_path / "SHA256SUMS.txt").write_text(f"{ANNOUNCED}{others}")
     assert announced_checksums(TINY, str(tmp_path)) == CHECKSUMS
 
 
-@pytest.mark.parametrize("text", ["", "no list\n", "<html>\n<p>Not here</p>\n", f"{'0' * 64}  .bashrc\n"])
+@pytest.mark.parametrize("text", ["", "no list\n", "<html>\n<p>Not here</p>\n", "<p>Not here</p>\n"])
 def test_a_list_of_checksums_that_is_none(tmp_path, text):
     (tmp_path / "SHA256SUMS.txt").write_text(text)
-    with pytest.raises(SourceError, match=r"no list of checksums|no SHA-256|no plain file name"):
+    with pytest.raises(SourceError, match="no list of checksums"):
         announced_checksums(TINY, str(tmp_path))
 
 
