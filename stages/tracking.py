@@ -152,7 +152,7 @@ def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None]) -> None:
             try:
                 if wandb.Api().sweep(sweep).state not in UNFINISHED:
                     return
-                wandb.agent(sweep, function=run_trial, count=1)
+                _run_agent_of_one_trial(sweep, run_trial)
             except (wandb.Error, OSError) as error:
                 if time.monotonic() > given_up:
                     raise
@@ -204,6 +204,22 @@ def read_sweep(sweep: str) -> tuple[str, list[dict[str, Any]]]:
             for run in found.runs
         ]
         return found.state, runs
+
+
+def _run_agent_of_one_trial(sweep: str, run_trial: Callable[[], None]) -> None:
+    from wandb.agents.pyagent import Agent
+
+    class AgentOfOneTrial(Agent):
+        """Tells W&B that a trial runs until its thread has ended.
+
+        The agent of the client tells nothing of a trial that it was asked to stop. W&B then hands out the next one,
+        which this agent would not run, while that trial is still on its way out.
+        """
+
+        def _heartbeat_commands(self, run_status: dict[str, bool]) -> list[dict[str, Any]]:
+            return super()._heartbeat_commands(dict.fromkeys(self._run_threads, True) or run_status)
+
+    AgentOfOneTrial(sweep, function=run_trial, count=1).run()
 
 
 @contextmanager

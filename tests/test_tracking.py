@@ -118,9 +118,13 @@ def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, ca
         slope = next(slopes)
         if slope is None:
             raise FloatingPointError("the loss is nan")
-        for epoch in range(1, 7):
-            log_values({"score": slope * epoch})
-            time.sleep(1.0)
+        try:
+            for epoch in range(1, 7):
+                log_values({"score": slope * epoch})
+                time.sleep(1.0)
+        except Exception:
+            time.sleep(2.0)  # one that is slow to stop must not cost the next one
+            raise
 
     run_agent(sweep, trial)
     state, runs = read_sweep(sweep)
