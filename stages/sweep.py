@@ -262,8 +262,9 @@ def search_locally(
         described = {**config, "fraction_of_beats": params.sweep.fraction_of_beats}
         return tracked_run(params.tracking, f"{model} {name}", configuration.name, described)
 
-    study = open_study(storage_of(model), fingerprint(params, model), configuration)
-    run_trials(study, configuration, objective, watch, params.sweep.seed, objective.most_epochs(configuration))
+    storage = storage_of(model)
+    study = open_study(storage, fingerprint(params, model), configuration)
+    run_trials(storage, study, configuration, objective, watch, params.sweep.seed, objective.most_epochs(configuration))
     return trials_of(study)
 
 

@@ -23,8 +23,9 @@ def climb(config, report):
 
 
 def search(folder, sweep, objective=climb, watch=unwatched, seed=1):
-    study = open_study(folder / "trials.sqlite3", "search", sweep)
-    run_trials(study, sweep, objective, watch, seed, most_epochs=4)
+    storage = folder / "trials.sqlite3"
+    study = open_study(storage, "search", sweep)
+    run_trials(storage, study, sweep, objective, watch, seed, most_epochs=4)
     return trials_of(study)
 
 
@@ -125,25 +126,44 @@ def test_a_killed_search_goes_on(tmp_path, monkeypatch):
     assert [trial.state for trial in trials] == ["complete", "complete", "interrupted", *["complete"] * 4]
 
 
+def test_a_grid_that_was_interrupted_still_covers_every_point_once(tmp_path):
+    grid = configuration("grid", run_cap=50, x={"values": [0.1, 0.2, 0.3]}, n={"values": [1, 2]})
+    ran = []
+
+    def interrupted(config, report):
+        ran.append(config)
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        climb(config, report)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, grid, interrupted)
+    trials = search(tmp_path, grid, interrupted)
+    points = sorted((trial.config["x"], trial.config["n"]) for trial in trials if trial.state == "complete")
+    assert points == sorted({(x, n) for x in (0.1, 0.2, 0.3) for n in (1, 2)})
+    assert ran[1] == ran[2]
+
+
 def _slowly(config, report):
-    time.sleep(0.2)
+    time.sleep(0.1)
     climb(config, report)
 
 
-def test_two_processes_share_a_search(tmp_path):
-    sweep = configuration("random", run_cap=10)
+@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
+def test_three_processes_share_a_search_and_try_nothing_twice(tmp_path, method):
+    space = {"x": {"values": [n / 10 for n in range(10)]}} if method == "grid" else {"x": {"min": 0.0, "max": 1.0}}
+    sweep = configuration(method, 10, **space)
     open_study(tmp_path / "trials.sqlite3", "search", sweep)
-    context = multiprocessing.get_context("spawn")
-    other = context.Process(target=_join, args=(tmp_path, sweep))
-    other.start()
+    context = multiprocessing.get_context("fork")
+    others = [context.Process(target=search, args=(tmp_path, sweep, _slowly)) for _ in range(2)]
+    for other in others:
+        other.start()
     trials = search(tmp_path, sweep, _slowly)
-    other.join(60)
-    assert other.exitcode == 0
+    for other in others:
+        other.join(60)
+        assert other.exitcode == 0
     assert [trial.state for trial in trials] == ["complete"] * 10
-
-
-def _join(folder, sweep):
-    search(folder, sweep, _slowly)
+    assert len({trial.config["x"] for trial in trials}) == 10
 
 
 def test_every_epoch_is_logged_under_the_name_and_the_hyperparameters_of_the_trial(tmp_path):
