@@ -186,30 +186,42 @@ def _claim(trial: optuna.Trial, wanted: int) -> int:
 
 def _run(trial: optuna.Trial, config: dict[str, Any], metric: str, objective: Objective, watch: Watch) -> float:
     trial.set_user_attr("config", config)
-    score, pruned = float("nan"), False
-
-    with watch(f"trial {trial.number}", config) as log_scores:
-
-        def report(scores: dict[str, float]) -> None:
-            nonlocal score
-            log_scores(scores)
-            score = scores[metric]
-            names = {"epochs": "epochs_run", "beats": "beats_drawn", "seconds": "seconds"}
-            trial.set_user_attr("progress", {"score": score, **{ours: scores[name] for ours, name in names.items()}})
-            trial.report(score, int(scores["epochs_run"]))
-            if scores["epochs_run"] < scores["of_epochs"] and trial.should_prune():
-                raise optuna.TrialPruned
-
-        try:
-            objective(config, report)
-        except optuna.TrialPruned:
-            pruned = True  # told to Optuna below: for the watch this is no failure
-        except Exception as error:
+    outcome = None
+    try:
+        with watch(f"trial {trial.number}", config) as log_scores:
+            outcome = _outcome(trial, config, metric, objective, log_scores)
+    except Exception as error:
+        if outcome is None:
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
             raise
+        log.warning("trial %d came to its end, but its log did not (%s: %s)", trial.number, type(error).__name__, error)
+    score, pruned = outcome
     if pruned:
         raise optuna.TrialPruned
     return score
+
+
+def _outcome(
+    trial: optuna.Trial, config: dict[str, Any], metric: str, objective: Objective, log_scores: Report
+) -> tuple[float, bool]:
+    """Give the last score, and whether the trial was ended early: that is no failure of what watches it."""
+    score = float("nan")
+
+    def report(scores: dict[str, float]) -> None:
+        nonlocal score
+        log_scores(scores)
+        score = scores[metric]
+        names = {"epochs": "epochs_run", "beats": "beats_drawn", "seconds": "seconds"}
+        trial.set_user_attr("progress", {"score": score, **{ours: scores[name] for ours, name in names.items()}})
+        trial.report(score, int(scores["epochs_run"]))
+        if scores["epochs_run"] < scores["of_epochs"] and trial.should_prune():
+            raise optuna.TrialPruned
+
+    try:
+        objective(config, report)
+    except optuna.TrialPruned:
+        return score, True
+    return score, False
 
 
 def _suggest(trial: optuna.Trial, configuration: SweepConfiguration) -> dict[str, Any]:

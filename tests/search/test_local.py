@@ -1,6 +1,7 @@
 import multiprocessing
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -149,21 +150,30 @@ def _slowly(config, report):
     climb(config, report)
 
 
+def _distinct(trials):
+    assert [trial.state for trial in trials] == ["complete"] * 10
+    return len({trial.config["x"] for trial in trials}) == 10
+
+
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
-def test_three_processes_share_a_search_and_try_nothing_twice(tmp_path, method):
+def test_three_workers_share_a_search_and_try_nothing_twice(tmp_path, method):
     space = {"x": {"values": [n / 10 for n in range(10)]}} if method == "grid" else {"x": {"min": 0.0, "max": 1.0}}
     sweep = configuration(method, 10, **space)
     open_study(tmp_path / "trials.sqlite3", "search", sweep)
-    context = multiprocessing.get_context("fork")
-    others = [context.Process(target=search, args=(tmp_path, sweep, _slowly)) for _ in range(2)]
-    for other in others:
-        other.start()
+    with ThreadPoolExecutor() as workers:
+        found = list(workers.map(lambda _: search(tmp_path, sweep, _slowly), range(3)))
+    assert _distinct(found[0])
+
+
+def test_two_processes_share_a_search(tmp_path):
+    sweep = configuration("random", 10, x={"min": 0.0, "max": 1.0})
+    # Not forked: a database that is open must not be taken along.
+    other = multiprocessing.get_context("spawn").Process(target=search, args=(tmp_path, sweep, _slowly))
+    other.start()
     trials = search(tmp_path, sweep, _slowly)
-    for other in others:
-        other.join(60)
-        assert other.exitcode == 0
-    assert [trial.state for trial in trials] == ["complete"] * 10
-    assert len({trial.config["x"] for trial in trials}) == 10
+    other.join(60)
+    assert other.exitcode == 0
+    assert _distinct(trials)
 
 
 def test_every_epoch_is_logged_under_the_name_and_the_hyperparameters_of_the_trial(tmp_path):
@@ -177,6 +187,27 @@ def test_every_epoch_is_logged_under_the_name_and_the_hyperparameters_of_the_tri
     assert [name for name, _, _ in logged] == ["trial 0"] * 4 + ["trial 1"] * 4
     assert [score for _, _, score in logged][3::4] == [trial.score for trial in trials]
     assert {x for _, x, _ in logged} == {trial.config["x"] for trial in trials}
+
+
+def test_a_trial_that_cannot_be_logged_has_failed(tmp_path):
+    @contextmanager
+    def full(name, config):
+        raise OSError("disk full")
+        yield
+
+    trials = search(tmp_path, configuration(run_cap=2), watch=full)
+    assert [(trial.state, trial.error) for trial in trials] == [("failed", "OSError: disk full")] * 2
+
+
+def test_a_trial_whose_log_cannot_be_closed_is_kept(tmp_path, caplog):
+    @contextmanager
+    def cut_off(name, config):
+        yield lambda scores: None
+        raise OSError("network lost")
+
+    trials = search(tmp_path, configuration(run_cap=2), watch=cut_off)
+    assert [trial.state for trial in trials] == ["complete"] * 2
+    assert "its log did not (OSError: network lost)" in caplog.text
 
 
 def test_a_reported_search_begins_afresh(tmp_path):
