@@ -148,7 +148,11 @@ def run_trials(
         if len(ended | under_way) >= wanted:
             time.sleep(POLL_S)
             continue
-        study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[tell])
+        try:
+            study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[tell])
+        except (ValueError, AssertionError) as error:
+            # Errors of the trial are caught above. These Optuna raises when the trial has been given up meanwhile.
+            log.warning("this process was silent for over %d s, and another gave its trial up (%s)", GRACE_S, error)
 
 
 def trials_of(study: optuna.Study) -> list[Trial]:

@@ -4,7 +4,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
 from stages.search import local
 from stages.search.local import forget_finished, mark_finished, open_study, run_trials, trials_of
@@ -208,6 +210,27 @@ def test_a_trial_whose_log_cannot_be_closed_is_kept(tmp_path, caplog):
     trials = search(tmp_path, configuration(run_cap=2), watch=cut_off)
     assert [trial.state for trial in trials] == ["complete"] * 2
     assert "its log did not (OSError: network lost)" in caplog.text
+
+
+@pytest.mark.parametrize("when", ["before its last score", "after it"])
+def test_a_trial_that_others_gave_up_is_tried_again(tmp_path, when, caplog):
+    ran = []
+
+    def suspended(config, report):
+        ran.append(config)
+        if when == "after it":
+            climb(config, report)
+        if len(ran) == 1:
+            (trial,) = open_study(tmp_path / "trials.sqlite3", "search", configuration()).get_trials()
+            storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'trials.sqlite3'}")
+            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        if when != "after it":
+            climb(config, report)
+
+    trials = search(tmp_path, configuration("random", 2), suspended)
+    assert [trial.state for trial in trials] == ["interrupted", "complete", "complete"]
+    assert ran[0] == ran[1] != ran[2]
+    assert "another gave its trial up" in caplog.text
 
 
 def test_a_reported_search_begins_afresh(tmp_path):
