@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from stages.params import load_params
+from stages.sweep import fingerprint
 from tests.wandb_server import WandbServer
 
 PROJECT = Path.cwd()
@@ -346,3 +348,18 @@ def test_promoting_before_a_search_says_what_to_do(tmp_path):
     done = stage(tmp_path, "stages.sweep", "promote", "--model", "rnn")
     assert done.returncode == 1
     assert "rnn.json is missing; run `dvc repro sweep@rnn`" in done.stderr
+
+
+def test_a_search_is_known_by_what_makes_its_trials(tmp_path):
+    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+
+    def known(model):
+        return fingerprint(load_params(tmp_path / "params.yaml"), model)
+
+    cnn, rnn = known("cnn"), known("rnn")
+    assert cnn != rnn
+    set_params(tmp_path, sweep__rnn__run_cap=7, train__inter_patient__members=2)
+    assert known("cnn") == cnn
+    assert known("rnn") != rnn
+    set_params(tmp_path, sweep__fraction_of_beats=0.123)
+    assert known("cnn") != cnn
