@@ -20,9 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from stages import paths
 from stages.ecg import folds
-from stages.params import MODELS, PARAMS_FILE, Params, ParamsError, load_params
+from stages.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
 from stages.scores.learning_figures import importance_figure, parallel_coordinates_figure, search_history_figure
 from stages.scores.style import save_png
 from stages.search.importance import axis_positions, importances
@@ -123,7 +125,12 @@ def promote_best(params: Params, model: str) -> None:
     report = paths.METRICS / "sweep" / f"{model}.json"
     if not report.is_file():
         raise FileNotFoundError(f"{report} is missing; run `dvc repro sweep@{model}` to make it")
-    best = json.loads(report.read_text(encoding="utf-8"))["best"]["config"]
+    found = json.loads(report.read_text(encoding="utf-8"))["best"]["config"]
+    try:
+        # W&B gives 24.0 where a whole number is wanted.
+        best = NETWORKS[model].model_validate(found, strict=False).model_dump()
+    except ValidationError as error:
+        raise ParamsError(f"{report}: the best configuration is not one of train.{model}: {error}") from error
     before = PARAMS_FILE.read_text(encoding="utf-8")
     after = promote(before, ("train", model), best)
     unfinished = PARAMS_FILE.with_name(f".{PARAMS_FILE.name}.unfinished")
