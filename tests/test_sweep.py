@@ -216,6 +216,7 @@ def test_without_a_key_each_trial_is_an_offline_run_that_wandb_sync_uploads(here
     assert sorted(run.config["layer_FC_size"] for run in uploaded) == sorted(table(here)["layer_FC_size"])
     assert sorted(run.rows[-1]["val_macro_f1"] for run in uploaded) == pytest.approx(sorted(table(here)["score"]))
     assert {run.state for run in uploaded} == {"finished"}
+    assert {run.group for run in uploaded} == {"cnn inter-patient"}
 
 
 @pytest.mark.slow
@@ -227,7 +228,13 @@ def test_with_a_key_the_search_is_a_wandb_sweep(here):
         runs = [run for run in server.runs.values() if run.sweep == sweep.name]
         assert server.unknown.count("Runs") == 0
     assert KEY not in said
-    assert KEY not in "".join(path.read_text() for path in (here / "metrics/sweep").glob("cnn.*"))
+    written = [
+        here / "params.yaml",
+        *here.glob("metrics/sweep/*"),
+        *here.glob("data/searches/*"),
+        *here.glob("wandb/**/*"),
+    ]
+    assert not [path for path in written if path.is_file() and KEY.encode() in path.read_bytes()]
     given = yaml.safe_load((here / "params.yaml").read_text())["sweep"]["cnn"]
     assert yaml.safe_load(sweep.text)["parameters"]["learning_rate"] == given["parameters"]["learning_rate"]
     summary, trials = report(here), table(here)
