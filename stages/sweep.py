@@ -94,7 +94,7 @@ def search(params: Params, model: str) -> None:
     configuration = getattr(params.sweep, model)
     forget_finished(storage_of(model), fingerprint(params, model))
     engine, sweep, trials = run_search(params, model, configuration, objective)
-    title = f"{model} {folds.label(PROTOCOL, objective.training.about.synthetic)}"
+    title = f"{model} {folds.label(PROTOCOL, objective.training.about.synthetic)}: hyperparameter search"
     about = {"engine": engine, "sweep": sweep, "seed": params.sweep.seed, "machine": machine()}
     write_reports(model, title, configuration, trials, about)
     mark_finished(storage_of(model), fingerprint(params, model))
@@ -281,14 +281,16 @@ def write_reports(
     table = tabulate(trials)
     table.to_csv(folder / f"{model}.csv", index=False)
     metric, goal = configuration.metric.name, configuration.metric.goal
-    report = {"title": f"{title}: search on training beats", **about, **summarise(trials, metric, goal)}
+    report = {"title": f"{title} on training beats", **about, **summarise(trials, metric, goal)}
     (folder / f"{model}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
     scored = [trial for trial in trials if trial.score is not None]
     positions, ticks = axis_positions(scored, configuration)
+    named = metric.removeprefix("val_").replace("_", " ").replace("f1", "F1")
+    title = f"{title}, {len(trials)} trials, {named} on DS1 (cross-validated)"
     drawn = {
         "history": search_history_figure(table, metric, goal, title),
-        "parallel": parallel_coordinates_figure(tabulate(scored), positions, ticks, metric, title),
+        "parallel": parallel_coordinates_figure(tabulate(scored), positions, ticks, metric, goal, title),
         "importance": importance_figure(importances(scored, configuration, about["seed"]), title),
     }
     for name, figure in drawn.items():
