@@ -38,7 +38,7 @@ from stages.tracking import (
     read_sweep,
     resolve_mode,
     run_agent,
-    run_one_trial,
+    run_commanded_trial,
     tracked_run,
 )
 
@@ -117,7 +117,7 @@ def agent(params: Params, model: str, sweep: str) -> None:
 
 def trial(params: Params, model: str) -> None:
     """Run the one trial that `wandb agent` asks for."""
-    run_one_trial(objective_of(params, model))
+    run_commanded_trial(objective_of(params, model))
 
 
 def promote_best(params: Params, model: str) -> None:

@@ -52,6 +52,10 @@ def resolve_mode(settings: Tracking) -> str:
     return "online" if os.environ.get("WANDB_API_KEY") or get_netrc_auth(host) else "offline"
 
 
+class _StoppedEarlyError(Exception):
+    """The process that runs a trial was told to end."""
+
+
 class SweepError(RuntimeError):
     """A W&B sweep cannot go on; the message says what became of it and what to do."""
 
@@ -145,7 +149,7 @@ def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None]) -> None:
         interrupted.set()
         raise KeyboardInterrupt
 
-    with _explained(sweep), _on_interrupt(interrupt):
+    with _explained(sweep), _on_signal(signal.SIGINT, interrupt):
         given_up = time.monotonic()
         while True:
             begun = False
@@ -171,13 +175,27 @@ def run_one_trial(trial: Callable[[dict[str, Any], Log], None], interrupted: thr
         try:
             trial(dict(run.config), run.log)
         except Exception as error:
-            if type(error) is Exception:  # raised in this thread by the agent, when the sweep ends the trial early
+            # The agent within this process raises a bare Exception in this thread when the sweep ends the trial early.
+            if type(error) in (Exception, _StoppedEarlyError):
                 by_hand = interrupted is not None and interrupted.is_set()
                 run.summary["interrupted" if by_hand else "stopped_early"] = True
                 return
             run.summary["error"] = f"{type(error).__name__}: {error}"
             log.warning("trial %s failed: %s", run.id, run.summary["error"])
             run.finish(exit_code=1)
+
+
+def run_commanded_trial(trial: Callable[[dict[str, Any], Log], None]) -> None:
+    """Run the one trial of a process that `wandb agent` began; it ends a trial early by SIGTERM."""
+
+    def stop(*_: object) -> None:
+        raise _StoppedEarlyError
+
+    def stoppable(config: dict[str, Any], log_scores: Log) -> None:
+        with _on_signal(signal.SIGTERM, stop):
+            trial(config, log_scores)
+
+    run_one_trial(stoppable)
 
 
 def read_sweep(sweep: str) -> tuple[str, list[dict[str, Any]]]:
@@ -223,12 +241,12 @@ def _run_agent_of_one_trial(sweep: str, run_trial: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, handler)
+def _on_signal(number: signal.Signals, handler: Callable[..., None]) -> Iterator[None]:
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 import logging
+import signal
 import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from wandb.agents.pyagent import Agent
 
 from stages.params import Tracking
-from stages.tracking import create_sweep, read_sweep, resolve_mode, run_agent, tracked_run
+from stages.tracking import create_sweep, read_sweep, resolve_mode, run_agent, run_commanded_trial, tracked_run
 from tests.wandb_server import WandbServer
 
 
@@ -137,3 +140,11 @@ def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, ca
     assert runs[3]["summary"]["score"] == 12.0
     assert all(0 <= run["config"]["x"] <= 1 for run in runs)
     assert "0" * 40 not in caplog.text
+
+
+def test_a_trial_whose_process_is_told_to_end_was_ended_early(monkeypatch):
+    run = SimpleNamespace(config={}, summary={}, log=lambda scores: None)
+    monkeypatch.setattr("stages.tracking._begin_patiently", lambda: nullcontext(run))
+    run_commanded_trial(lambda config, log_values: signal.raise_signal(signal.SIGTERM))
+    assert run.summary == {"stopped_early": True}
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
