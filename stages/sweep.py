@@ -28,7 +28,7 @@ from stages.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, lo
 from stages.scores.learning_figures import importance_figure, parallel_coordinates_figure, search_history_figure
 from stages.scores.style import save_png
 from stages.search.importance import axis_positions, importances
-from stages.search.local import forget_finished, mark_finished, open_study, run_trials, trials_of
+from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from stages.search.promoting import promote
 from stages.search.space import SweepConfiguration
 from stages.search.trials import NoTrialError, Report, State, Trial, summarise, tabulate
@@ -96,7 +96,16 @@ def search(params: Params, model: str) -> None:
     engine, sweep, trials = run_search(params, model, configuration, objective)
     title = f"{model} {folds.label(PROTOCOL, objective.training.about.synthetic)}: hyperparameter search"
     about = {"engine": engine, "sweep": sweep, "seed": params.sweep.seed, "machine": machine()}
-    write_reports(model, title, configuration, trials, about)
+    try:
+        write_reports(model, title, configuration, trials, about)
+    except NoTrialError:
+        conclude(params, model)  # else the same failed trials would be reported again
+        raise
+    conclude(params, model)
+
+
+def conclude(params: Params, model: str) -> None:
+    """Let the next search begin afresh."""
     mark_finished(storage_of(model), fingerprint(params, model))
     note_of(model).unlink(missing_ok=True)
 
@@ -174,7 +183,10 @@ def run_search(
         The W&B sweep.
     list of Trial
     """
-    if resolve_mode(params.tracking) == "online":
+    begun_here = is_under_way(storage_of(model), fingerprint(params, model))
+    if begun_here:
+        log.info("going on with the search that was begun on this machine")
+    elif resolve_mode(params.tracking) == "online":
         import wandb
 
         try:

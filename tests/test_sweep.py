@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 import yaml
@@ -349,6 +350,8 @@ def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
     assert "none of 2 trials was completed; first error: FloatingPointError: the loss is nan" in done.stderr
     assert "Traceback" not in done.stderr.splitlines()[-1]
     assert list(table(here)["state"]) == ["failed", "failed"]
+    (begun,) = optuna.get_all_study_summaries(f"sqlite:///{here / 'data/searches/cnn.sqlite3'}")
+    assert begun.user_attrs["finished"], "the same command again would only report the same failures"
 
 
 def test_promoting_before_a_search_says_what_to_do(tmp_path):

@@ -4,8 +4,10 @@ import logging
 import math
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ POLL_S = 1.0
 LOCK_TIMEOUT_S = 120
 FINISHED = "finished"
 DRAW = "draw"
+BY_HAND = "by_hand"
+
+KILLS = 2
+"""After so many trials of one draw whose process was killed (out of memory, perhaps) the draw is given up."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +79,11 @@ def forget_finished(storage: Path, name: str) -> None:
     for study in _studies(storage, name):
         if study.user_attrs.get(FINISHED):
             optuna.delete_study(study_name=name, storage=_on_disk(storage))
+
+
+def is_under_way(storage: Path, name: str) -> bool:
+    """Tell whether a search has trials that have not been reported."""
+    return any(not study.user_attrs.get(FINISHED) and _begun(study) for study in _studies(storage, name))
 
 
 def _studies(storage: Path, name: str) -> list[optuna.Study]:
@@ -156,8 +167,21 @@ def run_trials(
 
 
 def trials_of(study: optuna.Study) -> list[Trial]:
-    """List the trials of a study that are over, in the order of their beginning."""
-    return [_as_trial(trial) for trial in _begun(study) if trial.state.is_finished()]
+    """List the trials of a study that are over, in the order of their beginning.
+
+    The trial with which a draw was given up has failed.
+    """
+    found, killed = [], Counter[int]()
+    for trial in _begun(study):
+        if not trial.state.is_finished():
+            continue
+        one, draw = _as_trial(trial), trial.user_attrs[DRAW]
+        if one.state == "interrupted" and BY_HAND not in trial.user_attrs:
+            killed[draw] += 1
+            if killed[draw] == KILLS:
+                one = replace(one, state="failed", error=f"the process was killed {KILLS} times, out of memory perhaps")
+        found.append(one)
+    return found
 
 
 def _begun(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -171,11 +195,17 @@ def _as_trial(trial: optuna.trial.FrozenTrial) -> Trial:
 
 
 def _draws(study: optuna.Study) -> tuple[set[int], set[int]]:
-    """Give the draws whose trials came to an end, and those that processes are at work on."""
-    begun = [(trial.user_attrs[DRAW], trial) for trial in _begun(study)]
-    under_way = {draw for draw, trial in begun if trial.state == TrialState.RUNNING}
-    ended = {draw for draw, trial in begun if draw not in under_way and _state(trial) != "interrupted"}
-    return ended, under_way
+    """Give the draws whose trials came to an end or were given up, and those that processes are at work on."""
+    under_way, ended, killed = set(), set(), Counter[int]()
+    for trial in _begun(study):
+        draw = trial.user_attrs[DRAW]
+        if trial.state == TrialState.RUNNING:
+            under_way.add(draw)
+        elif _state(trial) != "interrupted":
+            ended.add(draw)
+        elif BY_HAND not in trial.user_attrs:
+            killed[draw] += 1
+    return ended | {draw for draw, times in killed.items() if times >= KILLS}, under_way
 
 
 def _claim(trial: optuna.Trial, wanted: int) -> int:
@@ -194,6 +224,9 @@ def _run(trial: optuna.Trial, config: dict[str, Any], metric: str, objective: Ob
     try:
         with watch(f"trial {trial.number}", config) as log_scores:
             outcome = _outcome(trial, config, metric, objective, log_scores)
+    except KeyboardInterrupt:
+        trial.set_user_attr(BY_HAND, True)
+        raise
     except Exception as error:
         if outcome is None:
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from stages.search import local
-from stages.search.local import forget_finished, mark_finished, open_study, run_trials, trials_of
+from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from tests.search.sample import configuration
 
 
@@ -233,12 +233,35 @@ def test_a_trial_that_others_gave_up_is_tried_again(tmp_path, when, caplog):
     assert "another gave its trial up" in caplog.text
 
 
+def test_a_draw_that_kills_its_process_twice_has_failed(tmp_path):
+    first = []
+
+    def deadly(config, report):
+        first.append(config["x"])
+        if config["x"] == first[0]:  # as if killed: the trial has no error of its own, and nobody pressed a key
+            raise SystemExit
+        climb(config, report)
+
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            search(tmp_path, configuration("random", 3), deadly)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'trials.sqlite3'}")
+        (*_, killed) = open_study(tmp_path / "trials.sqlite3", "search", configuration()).get_trials()
+        if killed.state == TrialState.RUNNING:
+            storage.set_trial_state_values(killed._trial_id, TrialState.FAIL)
+    trials = search(tmp_path, configuration("random", 3), deadly)
+    assert [trial.state for trial in trials] == ["interrupted", "failed", "complete", "complete"]
+    assert trials[1].error.startswith("the process was killed 2 times")
+
+
 def test_a_reported_search_begins_afresh(tmp_path):
     file = tmp_path / "trials.sqlite3"
     search(tmp_path, configuration(run_cap=2))
+    assert is_under_way(file, "search")
     forget_finished(file, "search")
     assert len(trials_of(open_study(file, "search", configuration()))) == 2
     mark_finished(file, "search")
+    assert not is_under_way(file, "search")
     forget_finished(file, "search")
     assert trials_of(open_study(file, "search", configuration())) == []
     forget_finished(file, "no such search")
