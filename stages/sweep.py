@@ -35,6 +35,7 @@ from stages.search.trials import NoTrialError, Report, State, Trial, summarise, 
 from stages.tracking import (
     SweepError,
     create_sweep,
+    parameters_of,
     read_sweep,
     resolve_mode,
     run_agent,
@@ -120,13 +121,21 @@ def worker(params: Params, model: str) -> None:
 
 def agent(params: Params, model: str, sweep: str) -> None:
     """Join a W&B sweep, until it wants no more trials."""
-    objective = objective_of(params, model)
-    run_agent(sweep if "/" in sweep else f"{params.tracking.project}/{sweep}", objective)
+    if resolve_mode(params.tracking) != "online":
+        raise SweepError("to join a W&B sweep takes an API key; set WANDB_API_KEY or run `wandb login`")
+    whole = sweep if "/" in sweep else f"{params.tracking.project}/{sweep}"
+    theirs, ours = parameters_of(whole), set(getattr(params.sweep, model).parameters)
+    if theirs != ours:
+        raise SweepError(
+            f"W&B sweep {whole} is not one of the {model}: it chooses {', '.join(sorted(theirs))}; "
+            f"expected {', '.join(sorted(ours))}"
+        )
+    run_agent(whole, objective_of(params, model), setting_of(params, model))
 
 
 def trial(params: Params, model: str) -> None:
     """Run the one trial that `wandb agent` asks for."""
-    run_commanded_trial(objective_of(params, model))
+    run_commanded_trial(objective_of(params, model), setting_of(params, model))
 
 
 def promote_best(params: Params, model: str) -> None:
@@ -197,14 +206,16 @@ def run_search(
             params = params.model_copy(update={"tracking": tracking})
         else:
             try:
-                trials = search_online(sweep, configuration, objective)
+                trials = search_online(sweep, configuration, objective, setting_of(params, model))
             except SweepError as error:
                 raise SweepError(f"{error}; to begin another sweep instead, delete {note_of(model)}") from error
             return f"wandb {version('wandb')}", sweep, trials
     return f"optuna {version('optuna')}", None, search_locally(params, model, configuration, objective)
 
 
-def search_online(sweep: str, configuration: SweepConfiguration, objective: "CrossValidation") -> list[Trial]:
+def search_online(
+    sweep: str, configuration: SweepConfiguration, objective: "CrossValidation", about: dict[str, Any]
+) -> list[Trial]:
     """Run trials of a W&B sweep beside other machines, and wait for the last of theirs.
 
     Raises
@@ -212,7 +223,7 @@ def search_online(sweep: str, configuration: SweepConfiguration, objective: "Cro
     SweepError
         If trials are missing, because the agent was stopped or the network lost.
     """
-    run_agent(sweep, objective)
+    run_agent(sweep, objective, about)
     while True:
         state, runs = read_sweep(sweep)
         running = sum(run["state"] == "running" for run in runs)
@@ -231,10 +242,11 @@ def search_locally(
     params: Params, model: str, configuration: SweepConfiguration, objective: "CrossValidation"
 ) -> list[Trial]:
     """Run the configuration with Optuna; other processes may do so beside this one."""
+    tracking = params.tracking.model_copy(update={"mode": resolve_mode(params.tracking)})
+    about = setting_of(params, model)
 
     def watch(name: str, config: dict[str, Any]) -> AbstractContextManager[Report]:
-        described = {**config, "fraction_of_beats": params.sweep.fraction_of_beats}
-        return tracked_run(params.tracking, f"{model} {name}", configuration.name, described)
+        return tracked_run(tracking, f"{model} {name}", configuration.name, {**config, **about})
 
     storage = storage_of(model)
     study = open_study(storage, fingerprint(params, model), configuration)
@@ -308,6 +320,12 @@ def write_reports(
     for name, figure in drawn.items():
         save_png(figure, folder / f"{model}_{name}.png")
     log.info("%s: best %s %.4f with %s", title, metric, report["best"][metric], report["best"]["config"])
+
+
+def setting_of(params: Params, model: str) -> dict[str, Any]:
+    """Describe what scores of trials must share to be compared; the configuration of each run has it."""
+    fractions = {name: getattr(params.sweep, name) for name in ("fraction_of_beats", "fraction_of_epochs")}
+    return {**fractions, "fingerprint": fingerprint(params, model)}
 
 
 def fingerprint(params: Params, model: str) -> str:

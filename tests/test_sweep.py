@@ -315,10 +315,14 @@ def test_agents_of_both_kinds_join_a_sweep_made_by_the_command_of_wandb(here):
         wandb(here, "sweep", "--project", "heartbeats", "sweep.yaml", **more)
         (sweep,) = server.sweeps
         wandb(here, "agent", "--count", "1", f"heartbeats/{sweep}", **more)
+        refused = stage(here, "stages.sweep", "agent", "--model", "rnn", "--sweep", sweep, **more)
+        assert refused.returncode == 1
+        assert f"heartbeats/{sweep} is not one of the rnn" in refused.stderr
         done = stage(here, "stages.sweep", "agent", "--model", "cnn", "--sweep", sweep, **more)
         assert done.returncode == 0, done.stderr
         runs = [run for run in server.runs.values() if run.sweep == sweep]
     assert [run.state for run in runs] == ["finished"] * 2
+    assert len({run.config["fingerprint"] for run in runs}) == 1
     assert [len(run.rows) for run in runs] == [4, 4]
     assert not (here / "metrics/sweep").exists()
 
