@@ -16,42 +16,51 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from pydantic import ValidationError
 
 from stages import paths
-from stages.ecg import aami, folds
-from stages.ecg.beats import FEATURES
-from stages.learning import Member, OutOfFold, build, read_training, settings_of
-from stages.nets.fitting import Settings, machine, make_deterministic
-from stages.nets.lockstep import Runner, fit_in_lockstep
+from stages.ecg import folds
 from stages.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
 from stages.scores.learning_figures import importance_figure, parallel_coordinates_figure, search_history_figure
 from stages.scores.style import save_png
 from stages.search.importance import axis_positions, importances
-from stages.search.local import forget_finished, mark_finished, open_study, run_trials, trials_of
+from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from stages.search.promoting import promote
 from stages.search.space import SweepConfiguration
 from stages.search.trials import NoTrialError, Report, State, Trial, summarise, tabulate
 from stages.tracking import (
     SweepError,
     create_sweep,
+    parameters_of,
     read_sweep,
     resolve_mode,
     run_agent,
-    run_one_trial,
+    run_commanded_trial,
     tracked_run,
 )
 
+if TYPE_CHECKING:
+    from stages.cross_validating import CrossValidation
+
 PROTOCOL = "inter_patient"
-UNSCALED = {"center": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES)}
-NETS = ("adapting", "building", "fitting", "lockstep")
-CODE = ("sweep.py", "learning.py", *(f"nets/{name}.py" for name in NETS), "search/*.py")
+CODE = (
+    "cross_validating.py",
+    "learning.py",
+    "ecg/aami.py",
+    "ecg/balancing.py",
+    "ecg/beatset.py",
+    "nets/adapting.py",
+    "nets/building.py",
+    "nets/fitting.py",
+    "nets/lockstep.py",
+    "scores/plain.py",
+    "search/local.py",
+    "search/space.py",
+)
 """What a trial is made by: a search goes on only with the very code that began it."""
 
 POLL_S = 10.0
@@ -80,20 +89,31 @@ def main() -> None:
 
 def search(params: Params, model: str) -> None:
     """Run the search, or go on with it, and report it: the DVC stage."""
-    objective = CrossValidation(params, model)
+    from stages.nets.fitting import machine
+
+    objective = objective_of(params, model)
     configuration = getattr(params.sweep, model)
     forget_finished(storage_of(model), fingerprint(params, model))
     engine, sweep, trials = run_search(params, model, configuration, objective)
-    title = f"{model} {folds.label(PROTOCOL, objective.training.about.synthetic)}"
+    title = f"{model} {folds.label(PROTOCOL, objective.training.about.synthetic)}: hyperparameter search"
     about = {"engine": engine, "sweep": sweep, "seed": params.sweep.seed, "machine": machine()}
-    write_reports(model, title, configuration, trials, about)
+    try:
+        write_reports(model, title, configuration, trials, about)
+    except NoTrialError:
+        conclude(params, model)  # else the same failed trials would be reported again
+        raise
+    conclude(params, model)
+
+
+def conclude(params: Params, model: str) -> None:
+    """Let the next search begin afresh."""
     mark_finished(storage_of(model), fingerprint(params, model))
     note_of(model).unlink(missing_ok=True)
 
 
 def worker(params: Params, model: str) -> None:
     """Join the local search that `search` began, as one more process, until it has all its trials."""
-    objective = CrossValidation(params, model)
+    objective = objective_of(params, model)
     if not storage_of(model).is_file():
         raise FileNotFoundError(f"{storage_of(model)} is missing; begin the search with `dvc repro sweep@{model}`")
     search_locally(params, model, getattr(params.sweep, model), objective)
@@ -101,13 +121,21 @@ def worker(params: Params, model: str) -> None:
 
 def agent(params: Params, model: str, sweep: str) -> None:
     """Join a W&B sweep, until it wants no more trials."""
-    objective = CrossValidation(params, model)
-    run_agent(sweep if "/" in sweep else f"{params.tracking.project}/{sweep}", objective)
+    if resolve_mode(params.tracking) != "online":
+        raise SweepError("to join a W&B sweep takes an API key; set WANDB_API_KEY or run `wandb login`")
+    whole = sweep if "/" in sweep else f"{params.tracking.project}/{sweep}"
+    theirs, ours = parameters_of(whole), set(getattr(params.sweep, model).parameters)
+    if theirs != ours:
+        raise SweepError(
+            f"W&B sweep {whole} is not one of the {model}: it chooses {', '.join(sorted(theirs))}; "
+            f"expected {', '.join(sorted(ours))}"
+        )
+    run_agent(whole, objective_of(params, model), setting_of(params, model))
 
 
 def trial(params: Params, model: str) -> None:
     """Run the one trial that `wandb agent` asks for."""
-    run_one_trial(CrossValidation(params, model))
+    run_commanded_trial(objective_of(params, model), setting_of(params, model))
 
 
 def promote_best(params: Params, model: str) -> None:
@@ -115,7 +143,12 @@ def promote_best(params: Params, model: str) -> None:
     report = paths.METRICS / "sweep" / f"{model}.json"
     if not report.is_file():
         raise FileNotFoundError(f"{report} is missing; run `dvc repro sweep@{model}` to make it")
-    best = json.loads(report.read_text(encoding="utf-8"))["best"]["config"]
+    found = json.loads(report.read_text(encoding="utf-8"))["best"]["config"]
+    try:
+        # W&B gives 24.0 where a whole number is wanted.
+        best = NETWORKS[model].model_validate(found, strict=False).model_dump()
+    except ValidationError as error:
+        raise ParamsError(f"{report}: the best configuration is not one of train.{model}: {error}") from error
     before = PARAMS_FILE.read_text(encoding="utf-8")
     after = promote(before, ("train", model), best)
     unfinished = PARAMS_FILE.with_name(f".{PARAMS_FILE.name}.unfinished")
@@ -138,69 +171,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-class CrossValidation:
-    """Scores hyperparameters after each epoch: every training beat by the network that left out its fold.
+def objective_of(params: Params, model: str) -> "CrossValidation":
+    """Read the training beats and give what scores a trial."""
+    # Here because it brings TensorFlow, which `promote` need not wait for.
+    from stages.cross_validating import CrossValidation
 
-    Parameters
-    ----------
-    params : Params
-    model : str
-        A key of ``NETWORKS``.
-    """
-
-    def __init__(self, params: Params, model: str) -> None:
-        self.model, self.train, self.sweep = model, params.train, params.sweep
-        self.ensemble = getattr(params.train, PROTOCOL)
-        self.training = read_training(PROTOCOL).thinned(params.sweep.fraction_of_beats, params.sweep.seed)
-        self.judged = OutOfFold(self.training, self.ensemble, len(self.training.members))
-
-    def __call__(self, config: dict[str, Any], report: Report) -> None:
-        """Fit one network a fold with these hyperparameters and report the scores of all after each epoch."""
-        chosen = NETWORKS[self.model].model_validate(config, strict=False)
-        longer = self.ensemble.longer * self.sweep.fraction_of_epochs
-        begun = time.perf_counter()
-        make_deterministic(self.train.seed)
-        network = build(self.training, UNSCALED, chosen, self.ensemble)
-        runners = [
-            self.runner(member, settings_of(self.train, chosen, longer, number))
-            for number, member in enumerate(self.training.members)
-        ]
-        probabilities = np.empty((len(self.training.table), len(aami.CLASSES)), dtype=np.float32)
-        beats_in_epoch = sum(len(runner.draws.beat) for runner in runners)
-        epochs = enumerate(fit_in_lockstep(network, runners, self.training.augment), start=1)
-        for epoch, (loss, held_out) in epochs:
-            for member, given in zip(self.training.members, held_out, strict=True):
-                probabilities[member.rows] = given
-            scores = self.judged.scores(probabilities)
-            report(
-                {
-                    "loss": loss,
-                    "val_macro_f1": scores["macro_f1_nsvf"],
-                    "val_accuracy": scores["accuracy"],
-                    **{f"val_f1_{name}": scores[f"f1_{name}"] for name in "NSVF"},
-                    "epochs_run": epoch,
-                    "of_epochs": runners[0].settings.epochs,
-                    "beats_drawn": epoch * beats_in_epoch,
-                    "seconds": time.perf_counter() - begun,
-                }
-            )
-
-    def runner(self, member: Member, settings: Settings) -> Runner:
-        """Scale the rhythm features for a member: all share a network, which a scaler inside would tie to one fold."""
-        center, scale = (np.asarray(member.scaler[name], dtype=np.float32) for name in ("center", "scale"))
-        beats, held_out = (
-            replace(some, rhythm=(some.rhythm - center) / scale) for some in (self.training.beats, member.held_out)
-        )
-        return Runner(beats, member.draws, held_out, settings)
-
-    def most_epochs(self, configuration: SweepConfiguration) -> int:
-        """Epochs of the longest trial that the configuration allows."""
-        epochs = max(float(value) for value in configuration.parameters["epochs"].extremes)
-        return max(1, round(epochs * self.ensemble.longer * self.sweep.fraction_of_epochs))
+    return CrossValidation(params, model)
 
 
 def run_search(
-    params: Params, model: str, configuration: SweepConfiguration, objective: CrossValidation
+    params: Params, model: str, configuration: SweepConfiguration, objective: "CrossValidation"
 ) -> tuple[str, str | None, list[Trial]]:
     """Search with W&B where it is online and can be reached, else here.
 
@@ -212,7 +192,10 @@ def run_search(
         The W&B sweep.
     list of Trial
     """
-    if resolve_mode(params.tracking) == "online":
+    begun_here = is_under_way(storage_of(model), fingerprint(params, model))
+    if begun_here:
+        log.info("going on with the search that was begun on this machine")
+    elif resolve_mode(params.tracking) == "online":
         import wandb
 
         try:
@@ -223,14 +206,16 @@ def run_search(
             params = params.model_copy(update={"tracking": tracking})
         else:
             try:
-                trials = search_online(sweep, configuration, objective)
+                trials = search_online(sweep, configuration, objective, setting_of(params, model))
             except SweepError as error:
                 raise SweepError(f"{error}; to begin another sweep instead, delete {note_of(model)}") from error
             return f"wandb {version('wandb')}", sweep, trials
     return f"optuna {version('optuna')}", None, search_locally(params, model, configuration, objective)
 
 
-def search_online(sweep: str, configuration: SweepConfiguration, objective: CrossValidation) -> list[Trial]:
+def search_online(
+    sweep: str, configuration: SweepConfiguration, objective: "CrossValidation", about: dict[str, Any]
+) -> list[Trial]:
     """Run trials of a W&B sweep beside other machines, and wait for the last of theirs.
 
     Raises
@@ -238,7 +223,7 @@ def search_online(sweep: str, configuration: SweepConfiguration, objective: Cros
     SweepError
         If trials are missing, because the agent was stopped or the network lost.
     """
-    run_agent(sweep, objective)
+    run_agent(sweep, objective, about)
     while True:
         state, runs = read_sweep(sweep)
         running = sum(run["state"] == "running" for run in runs)
@@ -254,16 +239,18 @@ def search_online(sweep: str, configuration: SweepConfiguration, objective: Cros
 
 
 def search_locally(
-    params: Params, model: str, configuration: SweepConfiguration, objective: CrossValidation
+    params: Params, model: str, configuration: SweepConfiguration, objective: "CrossValidation"
 ) -> list[Trial]:
     """Run the configuration with Optuna; other processes may do so beside this one."""
+    tracking = params.tracking.model_copy(update={"mode": resolve_mode(params.tracking)})
+    about = setting_of(params, model)
 
     def watch(name: str, config: dict[str, Any]) -> AbstractContextManager[Report]:
-        described = {**config, "fraction_of_beats": params.sweep.fraction_of_beats}
-        return tracked_run(params.tracking, f"{model} {name}", configuration.name, described)
+        return tracked_run(tracking, f"{model} {name}", configuration.name, {**config, **about})
 
-    study = open_study(storage_of(model), fingerprint(params, model), configuration)
-    run_trials(study, configuration, objective, watch, params.sweep.seed, objective.most_epochs(configuration))
+    storage = storage_of(model)
+    study = open_study(storage, fingerprint(params, model), configuration)
+    run_trials(storage, study, configuration, objective, watch, params.sweep.seed, objective.most_epochs(configuration))
     return trials_of(study)
 
 
@@ -318,14 +305,16 @@ def write_reports(
     table = tabulate(trials)
     table.to_csv(folder / f"{model}.csv", index=False)
     metric, goal = configuration.metric.name, configuration.metric.goal
-    report = {"title": f"{title}: search on training beats", **about, **summarise(trials, metric, goal)}
+    report = {"title": f"{title} on training beats", **about, **summarise(trials, metric, goal)}
     (folder / f"{model}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
     scored = [trial for trial in trials if trial.score is not None]
     positions, ticks = axis_positions(scored, configuration)
+    named = metric.removeprefix("val_").replace("_", " ").replace("f1", "F1")
+    title = f"{title}, {len(trials)} trials, {named} on DS1 (cross-validated)"
     drawn = {
         "history": search_history_figure(table, metric, goal, title),
-        "parallel": parallel_coordinates_figure(tabulate(scored), positions, ticks, metric, title),
+        "parallel": parallel_coordinates_figure(tabulate(scored), positions, ticks, metric, goal, title),
         "importance": importance_figure(importances(scored, configuration, about["seed"]), title),
     }
     for name, figure in drawn.items():
@@ -333,14 +322,22 @@ def write_reports(
     log.info("%s: best %s %.4f with %s", title, metric, report["best"][metric], report["best"]["config"])
 
 
+def setting_of(params: Params, model: str) -> dict[str, Any]:
+    """Describe what scores of trials must share to be compared; the configuration of each run has it."""
+    fractions = {name: getattr(params.sweep, name) for name in ("fraction_of_beats", "fraction_of_epochs")}
+    return {**fractions, "fingerprint": fingerprint(params, model)}
+
+
 def fingerprint(params: Params, model: str) -> str:
     """Digest all that a trial depends on, so that a search goes on only with the trials of its own kind."""
-    digest = hashlib.sha256(f"{model} {params.sweep.model_dump_json()}".encode())
-    for name in ("seed", "focal_gamma", PROTOCOL):
-        digest.update(f"{name} {getattr(params.train, name)!r}".encode())
-    data = (paths.BALANCED / PROTOCOL / "train").glob("*")
-    code = chain.from_iterable(Path(__file__).parent.glob(pattern) for pattern in CODE)
-    for path in sorted([*data, *code]):
+    shared = params.sweep.model_dump_json(include={"seed", "fraction_of_beats", "fraction_of_epochs"})
+    # All folds are scored, whatever the number of members of the ensemble.
+    ensemble = getattr(params.train, PROTOCOL).model_dump_json(exclude={"members"})
+    described = [model, shared, getattr(params.sweep, model).as_given(), params.train.seed, params.train.focal_gamma]
+    digest = hashlib.sha256(repr([*described, ensemble]).encode())
+    data = sorted((paths.BALANCED / PROTOCOL / "train").glob("*"))
+    code = [Path(__file__).parent / name for name in CODE]
+    for path in [*data, *code]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

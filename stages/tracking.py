@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from requests.utils import get_netrc_auth
 
-from stages.params import Tracking
+from stages.params import ParamsError, Tracking
 
 if TYPE_CHECKING:
     import wandb
@@ -41,15 +41,30 @@ Log = Callable[[dict[str, Any]], None]
 def resolve_mode(settings: Tracking) -> str:
     """Choose ``online``, ``offline`` or ``disabled``.
 
-    ``auto`` follows the environment: ``WANDB_MODE`` where it is set, else online if there is an API key in
-    ``WANDB_API_KEY`` or in the netrc file, else offline.
+    ``auto`` follows the environment: ``WANDB_MODE`` where it is set, else online; without an API key in
+    ``WANDB_API_KEY`` or in the netrc file offline, because the client would ask for one.
+
+    Raises
+    ------
+    ParamsError
+        If ``online`` is wanted by name and there is no key.
     """
+    host = os.environ.get("WANDB_BASE_URL", DEFAULT_HOST)
+    has_key = bool(os.environ.get("WANDB_API_KEY") or get_netrc_auth(host))
+    if settings.mode == "online" and not has_key:
+        raise ParamsError(
+            f"tracking.mode: online needs an API key of {host}, found none; set WANDB_API_KEY, run `wandb login`, or "
+            "set tracking.mode to auto or offline"
+        )
     if settings.mode != "auto":
         return settings.mode
-    if os.environ.get("WANDB_MODE"):
-        return os.environ["WANDB_MODE"]
-    host = os.environ.get("WANDB_BASE_URL", DEFAULT_HOST)
-    return "online" if os.environ.get("WANDB_API_KEY") or get_netrc_auth(host) else "offline"
+    wanted = os.environ.get("WANDB_MODE") or "online"
+    wanted = {"run": "online", "dryrun": "offline"}.get(wanted, wanted)
+    return "offline" if wanted == "online" and not has_key else wanted
+
+
+class _StoppedEarlyError(Exception):
+    """The process that runs a trial was told to end."""
 
 
 class SweepError(RuntimeError):
@@ -112,7 +127,7 @@ def create_sweep(settings: Tracking, configuration: dict[str, Any]) -> str:
     return f"{settings.project}/{wandb.sweep(configuration, project=settings.project)}"
 
 
-def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None]) -> None:
+def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None], about: dict[str, Any]) -> None:
     """Run trials of a W&B sweep until it wants no more; several machines may do so at once.
 
     A network that is lost after the first contact is waited for. Each trial has a W&B agent of its own, because one
@@ -124,6 +139,8 @@ def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None]) -> None:
         From :func:`create_sweep`.
     trial : callable
         Given the hyperparameters and a function that logs scores. An error of its own ends one trial, not the agent.
+    about : dict
+        What else the configuration of each run tells.
 
     Raises
     ------
@@ -139,20 +156,20 @@ def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None]) -> None:
     def run_trial() -> None:
         nonlocal begun
         begun = True
-        run_one_trial(trial, interrupted)
+        run_one_trial(trial, about, interrupted)
 
     def interrupt(*_: object) -> None:
         interrupted.set()
         raise KeyboardInterrupt
 
-    with _explained(sweep), _on_interrupt(interrupt):
+    with _explained(sweep), _on_signal(signal.SIGINT, interrupt):
         given_up = time.monotonic()
         while True:
             begun = False
             try:
                 if wandb.Api().sweep(sweep).state not in UNFINISHED:
                     return
-                wandb.agent(sweep, function=run_trial, count=1)
+                _run_agent_of_one_trial(sweep, run_trial)
             except (wandb.Error, OSError) as error:
                 if time.monotonic() > given_up:
                     raise
@@ -165,19 +182,51 @@ def run_agent(sweep: str, trial: Callable[[dict[str, Any], Log], None]) -> None:
                 time.sleep(RETRY_S)
 
 
-def run_one_trial(trial: Callable[[dict[str, Any], Log], None], interrupted: threading.Event | None = None) -> None:
+def run_one_trial(
+    trial: Callable[[dict[str, Any], Log], None], about: dict[str, Any], interrupted: threading.Event | None = None
+) -> None:
     """Run the trial that a W&B agent asks for, and leave how it ended in the summary of its run."""
     with _begin_patiently() as run:
         try:
-            trial(dict(run.config), run.log)
+            chosen = {name: value for name, value in dict(run.config).items() if name not in about}
+            run.config.update(about)
+            trial(chosen, run.log)
         except Exception as error:
-            if type(error) is Exception:  # raised in this thread by the agent, when the sweep ends the trial early
+            # The agent within this process raises a bare Exception in this thread when the sweep ends the trial early.
+            if type(error) in (Exception, _StoppedEarlyError):
                 by_hand = interrupted is not None and interrupted.is_set()
                 run.summary["interrupted" if by_hand else "stopped_early"] = True
                 return
             run.summary["error"] = f"{type(error).__name__}: {error}"
             log.warning("trial %s failed: %s", run.id, run.summary["error"])
             run.finish(exit_code=1)
+
+
+def run_commanded_trial(trial: Callable[[dict[str, Any], Log], None], about: dict[str, Any]) -> None:
+    """Run the one trial of a process that `wandb agent` began; it ends a trial early by SIGTERM."""
+
+    def stop(*_: object) -> None:
+        raise _StoppedEarlyError
+
+    def stoppable(config: dict[str, Any], log_scores: Log) -> None:
+        with _on_signal(signal.SIGTERM, stop):
+            trial(config, log_scores)
+
+    run_one_trial(stoppable, about)
+
+
+def parameters_of(sweep: str) -> set[str]:
+    """Name the hyperparameters that a W&B sweep chooses.
+
+    Raises
+    ------
+    SweepError
+        If W&B cannot be reached or knows no such sweep.
+    """
+    import wandb
+
+    with _explained(sweep):
+        return set(wandb.Api().sweep(sweep).config["parameters"])
 
 
 def read_sweep(sweep: str) -> tuple[str, list[dict[str, Any]]]:
@@ -206,13 +255,29 @@ def read_sweep(sweep: str) -> tuple[str, list[dict[str, Any]]]:
         return found.state, runs
 
 
+def _run_agent_of_one_trial(sweep: str, run_trial: Callable[[], None]) -> None:
+    from wandb.agents.pyagent import Agent
+
+    class AgentOfOneTrial(Agent):
+        """Tells W&B that a trial runs until its thread has ended.
+
+        The agent of the client tells nothing of a trial that it was asked to stop. W&B then hands out the next one,
+        which this agent would not run, while that trial is still on its way out.
+        """
+
+        def _heartbeat_commands(self, run_status: dict[str, bool]) -> list[dict[str, Any]]:
+            return super()._heartbeat_commands(dict.fromkeys(self._run_threads, True) or run_status)
+
+    AgentOfOneTrial(sweep, function=run_trial, count=1).run()
+
+
 @contextmanager
-def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, handler)
+def _on_signal(number: signal.Signals, handler: Callable[..., None]) -> Iterator[None]:
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What dvc.yaml itself proves, and the directions of imports."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,21 @@ from stages.params import MODELS, PROTOCOLS
 from stages.provenance import PARAMETERS
 
 DAG = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-SCORING = {"evaluate", "compare", "export", "robustness"}
+SCORING = {"evaluate", "compare", "export", "robustness", "detect", "external"}
 
 
 def entries(stage, key):
-    """Paths under deps, outs, metrics or plots, whatever their form."""
-    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in DAG[stage].get(key, [])]
+    """Paths under deps, outs, metrics or plots, whatever their form; those of a matrix for each of its items."""
+    named = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in DAG[stage].get(key, [])]
+    return sorted({path for name in named for path in of_each_item(name, DAG[stage].get("matrix", {}))})
+
+
+def of_each_item(path, matrix):
+    paths = [path]
+    for name, values in matrix.items():
+        known = values if isinstance(values, list) else ["any"]
+        paths = [one.replace(f"${{item.{name}}}", value) for one in paths for value in known]
+    return paths
 
 
 def upstream(stage):
@@ -45,13 +55,27 @@ def test_nothing_that_was_scored_flows_back_into_training():
 
 
 def test_training_does_not_even_import_the_scoring_stage():
-    for path in ("train.py", "sweep.py", "learning.py"):
+    for path in ("train.py", "sweep.py", "cross_validating.py", "learning.py"):
         source = (Path("stages") / path).read_text()
         assert "test" not in {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
 
 
 def test_a_rebuild_up_to_the_comparison_does_not_search():
     assert not any(dep.startswith("metrics/sweep") or dep == "stages/sweep.py" for dep in upstream("compare"))
+
+
+def stages_for(stage):
+    """The stages that a stage stands on, and itself."""
+    stands_on = upstream(stage)
+    made = {name: {out for key in ("outs", "metrics", "plots") for out in entries(name, key)} for name in DAG}
+    inside = {parent.as_posix() for path in stands_on for parent in (Path(path), *Path(path).parents)}
+    return {stage, *(name for name, outs in made.items() if outs & inside)}
+
+
+def test_the_rebuild_without_searches_that_the_readme_names_leaves_nothing_else_out():
+    (targets,) = re.findall(r"\*\*`dvc repro (explore [a-z ]+)`\*\*", Path("README.md").read_text())
+    reached = set().union(*map(stages_for, targets.split()))
+    assert set(DAG) - reached == {"sweep", "external"}
 
 
 def test_promoting_a_configuration_does_not_make_the_search_stale():

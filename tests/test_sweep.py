@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 import yaml
 
+from stages.params import load_params
+from stages.sweep import fingerprint
 from tests.wandb_server import WandbServer
 
 PROJECT = Path.cwd()
@@ -157,9 +160,9 @@ def test_a_local_search_reports_every_trial_and_is_the_same_again(here):
 def test_the_best_is_promoted_and_nothing_else_changes(tmp_path):
     shutil.copy2(PROJECT / "params.yaml", tmp_path)
     before = (tmp_path / "params.yaml").read_text()
-    best = {**yaml.safe_load(before)["train"]["cnn"], "layer_1_size": 24, "learning_rate": 0.00123}
+    best = {**yaml.safe_load(before)["train"]["cnn"], "layer_1_size": 24, "learning_rate": 1e-05}
     (tmp_path / "metrics/sweep").mkdir(parents=True)
-    (tmp_path / "metrics/sweep/cnn.json").write_text(json.dumps({"best": {"config": best}}))
+    (tmp_path / "metrics/sweep/cnn.json").write_text(json.dumps({"best": {"config": best | {"layer_1_size": 24.0}}}))
     done = stage(tmp_path, "stages.sweep", "promote", "--model", "cnn")
     assert done.returncode == 0, done.stderr
     after = (tmp_path / "params.yaml").read_text()
@@ -180,7 +183,8 @@ def test_a_configuration_that_train_would_refuse_is_not_promoted(tmp_path):
     (tmp_path / "metrics/sweep/cnn.json").write_text(json.dumps({"best": {"config": best}}))
     done = stage(tmp_path, "stages.sweep", "promote", "--model", "cnn")
     assert done.returncode == 1
-    assert "train.cnn.dropout_rate" in done.stderr
+    assert "train.cnn" in done.stderr
+    assert "dropout_rate" in done.stderr
     assert (tmp_path / "params.yaml").read_text() == before
     assert not list(tmp_path.glob(".params.yaml*"))
 
@@ -213,6 +217,7 @@ def test_without_a_key_each_trial_is_an_offline_run_that_wandb_sync_uploads(here
     assert sorted(run.config["layer_FC_size"] for run in uploaded) == sorted(table(here)["layer_FC_size"])
     assert sorted(run.rows[-1]["val_macro_f1"] for run in uploaded) == pytest.approx(sorted(table(here)["score"]))
     assert {run.state for run in uploaded} == {"finished"}
+    assert {run.group for run in uploaded} == {"cnn inter-patient"}
 
 
 @pytest.mark.slow
@@ -224,7 +229,13 @@ def test_with_a_key_the_search_is_a_wandb_sweep(here):
         runs = [run for run in server.runs.values() if run.sweep == sweep.name]
         assert server.unknown.count("Runs") == 0
     assert KEY not in said
-    assert KEY not in "".join(path.read_text() for path in (here / "metrics/sweep").glob("cnn.*"))
+    written = [
+        here / "params.yaml",
+        *here.glob("metrics/sweep/*"),
+        *here.glob("data/searches/*"),
+        *here.glob("wandb/**/*"),
+    ]
+    assert not [path for path in written if path.is_file() and KEY.encode() in path.read_bytes()]
     given = yaml.safe_load((here / "params.yaml").read_text())["sweep"]["cnn"]
     assert yaml.safe_load(sweep.text)["parameters"]["learning_rate"] == given["parameters"]["learning_rate"]
     summary, trials = report(here), table(here)
@@ -304,10 +315,14 @@ def test_agents_of_both_kinds_join_a_sweep_made_by_the_command_of_wandb(here):
         wandb(here, "sweep", "--project", "heartbeats", "sweep.yaml", **more)
         (sweep,) = server.sweeps
         wandb(here, "agent", "--count", "1", f"heartbeats/{sweep}", **more)
+        refused = stage(here, "stages.sweep", "agent", "--model", "rnn", "--sweep", sweep, **more)
+        assert refused.returncode == 1
+        assert f"heartbeats/{sweep} is not one of the rnn" in refused.stderr
         done = stage(here, "stages.sweep", "agent", "--model", "cnn", "--sweep", sweep, **more)
         assert done.returncode == 0, done.stderr
         runs = [run for run in server.runs.values() if run.sweep == sweep]
     assert [run.state for run in runs] == ["finished"] * 2
+    assert len({run.config["fingerprint"] for run in runs}) == 1
     assert [len(run.rows) for run in runs] == [4, 4]
     assert not (here / "metrics/sweep").exists()
 
@@ -339,6 +354,8 @@ def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
     assert "none of 2 trials was completed; first error: FloatingPointError: the loss is nan" in done.stderr
     assert "Traceback" not in done.stderr.splitlines()[-1]
     assert list(table(here)["state"]) == ["failed", "failed"]
+    (begun,) = optuna.get_all_study_summaries(f"sqlite:///{here / 'data/searches/cnn.sqlite3'}")
+    assert begun.user_attrs["finished"], "the same command again would only report the same failures"
 
 
 def test_promoting_before_a_search_says_what_to_do(tmp_path):
@@ -346,3 +363,18 @@ def test_promoting_before_a_search_says_what_to_do(tmp_path):
     done = stage(tmp_path, "stages.sweep", "promote", "--model", "rnn")
     assert done.returncode == 1
     assert "rnn.json is missing; run `dvc repro sweep@rnn`" in done.stderr
+
+
+def test_a_search_is_known_by_what_makes_its_trials(tmp_path):
+    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+
+    def known(model):
+        return fingerprint(load_params(tmp_path / "params.yaml"), model)
+
+    cnn, rnn = known("cnn"), known("rnn")
+    assert cnn != rnn
+    set_params(tmp_path, sweep__rnn__run_cap=7, train__inter_patient__members=2)
+    assert known("cnn") == cnn
+    assert known("rnn") != rnn
+    set_params(tmp_path, sweep__fraction_of_beats=0.123)
+    assert known("cnn") != cnn

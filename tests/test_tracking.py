@@ -1,11 +1,22 @@
 import logging
+import signal
 import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from wandb.agents.pyagent import Agent
 
-from stages.params import Tracking
-from stages.tracking import create_sweep, read_sweep, resolve_mode, run_agent, tracked_run
+from stages.params import ParamsError, Tracking
+from stages.tracking import (
+    create_sweep,
+    parameters_of,
+    read_sweep,
+    resolve_mode,
+    run_agent,
+    run_commanded_trial,
+    tracked_run,
+)
 from tests.wandb_server import WandbServer
 
 
@@ -52,7 +63,17 @@ def test_auto_follows_wandb_mode(outside, monkeypatch):
     assert mode("auto") == "disabled"
 
 
-@pytest.mark.parametrize("name", ["online", "offline", "disabled"])
+def test_auto_never_asks_for_a_key(outside, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    assert mode("auto") == "offline"
+
+
+def test_online_without_a_key_says_what_to_do(outside):
+    with pytest.raises(ParamsError, match=r"needs an API key of https://api\.wandb\.ai, found none; set WANDB_API_KEY"):
+        mode("online")
+
+
+@pytest.mark.parametrize("name", ["offline", "disabled"])
 def test_a_named_mode_is_taken_as_it_is(outside, name):
     assert mode(name) == name
 
@@ -118,11 +139,15 @@ def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, ca
         slope = next(slopes)
         if slope is None:
             raise FloatingPointError("the loss is nan")
-        for epoch in range(1, 7):
-            log_values({"score": slope * epoch})
-            time.sleep(1.0)
+        try:
+            for epoch in range(1, 7):
+                log_values({"score": slope * epoch})
+                time.sleep(1.0)
+        except Exception:
+            time.sleep(2.0)  # one that is slow to stop must not cost the next one
+            raise
 
-    run_agent(sweep, trial)
+    run_agent(sweep, trial, {"fraction": 0.5})
     state, runs = read_sweep(sweep)
     assert state == "FINISHED"
     assert [len(server.runs[run["name"]].rows) for run in runs][::3] == [6, 6]
@@ -131,5 +156,16 @@ def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, ca
     assert [run["summary"].get("error") for run in runs] == [None, "FloatingPointError: the loss is nan", None, None]
     assert [run["state"] for run in runs] == ["finished", "failed", "finished", "finished"]
     assert runs[3]["summary"]["score"] == 12.0
+    assert {run["config"]["fraction"] for run in runs} == {0.5}
+    assert parameters_of(sweep) == {"x"}
     assert all(0 <= run["config"]["x"] <= 1 for run in runs)
     assert "0" * 40 not in caplog.text
+
+
+def test_a_trial_whose_process_is_told_to_end_was_ended_early(monkeypatch):
+    run = SimpleNamespace(config={"x": 1}, summary={}, log=lambda scores: None)
+    monkeypatch.setattr("stages.tracking._begin_patiently", lambda: nullcontext(run))
+    run_commanded_trial(lambda config, log_values: signal.raise_signal(signal.SIGTERM), {"fraction": 0.5})
+    assert run.config == {"x": 1, "fraction": 0.5}
+    assert run.summary == {"stopped_early": True}
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

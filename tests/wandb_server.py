@@ -24,6 +24,7 @@ ENTITY = "tester"
 class Run:
     name: str
     sweep: str | None = None
+    group: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -138,6 +139,7 @@ class WandbServer(ThreadingHTTPServer):
     def on_UpsertBucket(self, variables: dict) -> dict:
         run = self.run_of(variables["name"])
         run.sweep = variables.get("sweep") or run.sweep
+        run.group = variables.get("groupName") or run.group
         described = json.loads(variables.get("config") or "{}")
         run.config.update({name: one["value"] for name, one in described.items() if name != "_wandb"})
         bucket = {"id": run.name, "name": run.name, "displayName": run.name, "sweepName": run.sweep}

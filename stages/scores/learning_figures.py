@@ -56,59 +56,96 @@ def learning_curves_figure(history: pd.DataFrame, title: str) -> Figure:
 def search_history_figure(trials: pd.DataFrame, metric: str, goal: str, title: str) -> Figure:
     """Score of every trial in the order of their beginning, with the best complete one so far.
 
+    Trials far worse than the rest are arrows at the edge, so that the rest can be told apart.
+
     ``trials`` has the columns ``state``, ``score`` (NaN: none) and ``epochs_run``.
     """
-    figure, (axes,) = titled_axes(title, (8.0, 4.0))
+    figure, (axes,) = titled_axes(title, (8.6, 4.2))
     order = pd.Series(range(len(trials)), index=trials.index)
+    worst, sign = _worst_shown(trials["score"], goal), 1 if goal == "maximize" else -1
+    beyond = sign * trials["score"] < sign * worst
     for state, (marker, colour) in STATES.items():
         of_state = trials["state"] == state
         shown = f"{state} ({of_state.sum()})"
-        axes.plot(order[of_state], trials["score"][of_state], marker, color=colour, label=shown, linestyle="none")
+        inside, outside = of_state & ~beyond, of_state & beyond
+        axes.plot(order[inside], trials["score"][inside], marker, color=colour, label=shown, linestyle="none")
+        edge = [worst] * int(outside.sum())
+        arrow = r"$\downarrow$" if sign > 0 else r"$\uparrow$"
+        axes.plot(order[outside], edge, linestyle="none", marker=arrow, color=colour, markersize=9)
     complete = trials["score"].where(trials["state"] == "complete")
     best = complete.cummax() if goal == "maximize" else complete.cummin()
-    axes.step(order, best.ffill(), where="post", color="black", linewidth=1.2, label="best complete so far")
-    axes.set(xlabel="trial", ylabel=f"{metric} after the last epoch run")
+    drawn = best.where(sign * best >= sign * worst).ffill()
+    axes.step(order, drawn, where="post", color="black", linewidth=1.2, label="best complete so far")
+    arrows = f" (arrows: {beyond.sum()} beyond the edge)" if beyond.any() else ""
+    axes.set(xlabel=f"trial{arrows}", ylabel=f"{metric} after the last epoch run")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_below(figure, axes)
     return figure
 
 
+def _worst_shown(scores: pd.Series, goal: str) -> float:
+    """Give the worst score, or three interquartile ranges from the median where it lies beyond that."""
+    low, median, high = scores.quantile([0.25, 0.5, 0.75])
+    reach = 3 * (high - low)
+    return max(scores.min(), median - reach) if goal == "maximize" else min(scores.max(), median + reach)
+
+
 def parallel_coordinates_figure(
-    trials: pd.DataFrame, positions: pd.DataFrame, ticks: dict[str, list[tuple[float, str]]], metric: str, title: str
+    trials: pd.DataFrame,
+    positions: pd.DataFrame,
+    ticks: dict[str, list[tuple[float, str]]],
+    metric: str,
+    goal: str,
+    title: str,
 ) -> Figure:
-    """A line a trial through its hyperparameters, bright for a low score and dark for a high one.
+    """A line a trial through its hyperparameters, bright for a poor score and dark for a good one, the best one thick.
+
+    Trials far worse than the rest have the colour, and the place on the axis of the score, of the worst one shown.
 
     Parameters
     ----------
     trials : DataFrame
-        With the column ``score``; trials without one are left out.
+        With the columns ``score`` and ``state``; trials without a score are left out.
     positions : DataFrame, one row a trial and one column a hyperparameter
         Where each value lies on its axis, 0 to 1.
     ticks : dict
         Of each hyperparameter the positions that are labelled, and the labels.
-    metric : str
+    metric, goal : str
     title : str
     """
     figure, (axes,) = titled_axes(title, (1.5 * (positions.shape[1] + 1), 4.6), grid=None)
-    scores = trials["score"].to_numpy(dtype=float)
-    low, high = np.nanmin(scores), np.nanmax(scores)
-    scale = Normalize(low, high if high > low else low + 1)
+    scores, states = trials["score"].to_numpy(dtype=float), trials["state"].to_numpy()
+    sign = 1 if goal == "maximize" else -1
+    worst = _worst_shown(trials["score"], goal)
+    low, high = (worst, float(np.nanmax(scores))) if goal == "maximize" else (float(np.nanmin(scores)), worst)
+    scale = Normalize(low, high if high > low else low + 1, clip=True)
+    colours = colormaps["viridis_r" if goal == "maximize" else "viridis"]
     columns = range(positions.shape[1] + 1)
-    for trial in np.argsort(scores)[: np.isfinite(scores).sum()]:
-        height = scale(scores[trial])
-        style = "-" if trials["state"].iloc[trial] == "complete" else ":"
-        colour = colormaps["viridis_r"](height)
-        axes.plot(columns, [*positions.iloc[trial], height], style, color=colour, linewidth=0.9, alpha=0.9)
-    for column, name in enumerate(positions.columns):
+    ranking = np.argsort(sign * scores)[: np.isfinite(scores).sum()]
+    complete = [trial for trial in ranking if states[trial] == "complete"]
+    for trial in ranking:
+        height = float(scale(scores[trial]))
+        style = "-" if states[trial] == "complete" else ":"
+        width = 3.0 if complete and trial == complete[-1] else 0.9
+        heights = [*positions.iloc[trial], height]
+        axes.plot(columns, heights, style, color=colours(height), linewidth=width, alpha=0.9)
+    labelled = {**ticks, metric: _score_ticks(scale)}
+    for column, name in enumerate([*positions.columns, metric]):
         axes.axvline(column, color="0.4", linewidth=0.8)
-        for height, label in ticks[name]:
+        for height, label in labelled[name]:
             axes.text(column + 0.04, height, label, fontsize=7, va="center", bbox=LABEL_BOX)
-    axes.axvline(columns[-1], color="0.4", linewidth=0.8)
     axes.set_xticks(columns, [*positions.columns, metric], rotation=25, ha="right")
-    axes.set(yticks=[], xlim=(-0.1, columns[-1] + 0.1), ylim=(-0.05, 1.05))
+    axes.set(yticks=[], xlim=(-0.1, columns[-1] + 0.4), ylim=(-0.05, 1.05))
     axes.spines[:].set_visible(False)
-    figure.colorbar(ScalarMappable(scale, "viridis_r"), ax=axes, label=f"{metric} (dotted: ended early)", pad=0.02)
+    told = f"{metric} (dotted: ended early; thick: the best)"
+    figure.colorbar(ScalarMappable(scale, colours), ax=axes, label=told, pad=0.02)
     return figure
+
+
+def _score_ticks(scale: Normalize) -> list[tuple[float, str]]:
+    low, high = float(scale.vmin or 0), float(scale.vmax or 0)
+    found = [value for value in MaxNLocator(5).tick_values(low, high) if low <= value <= high]
+    return [(float(scale(value)), f"{value:g}") for value in found]
 
 
 def ablation_figure(table: pd.DataFrame, title: str) -> Figure:
@@ -139,10 +176,11 @@ def ablation_figure(table: pd.DataFrame, title: str) -> Figure:
 
 def importance_figure(importances: dict[str, float], title: str) -> Figure:
     """Share of the variance of the score that each hyperparameter explains, the largest on top."""
-    figure, (axes,) = titled_axes(title, (7.0, 1.6 + 0.3 * len(importances)), grid="x")
+    figure, (axes,) = titled_axes(title, (8.6, 1.8 + 0.3 * len(importances)), grid="x")
     names = sorted(importances, key=lambda name: importances[name])
     axes.barh(names, [importances[name] for name in names], color=GROUP_COLOURS[0])
     for row, name in enumerate(names):
         axes.text(importances[name], row, f" {importances[name]:.2f}", va="center", fontsize=8)
-    axes.set(xlabel="share of the explained variance (fANOVA)", xlim=(0, 1))
+    of_what = "of the score after the last epoch run, of trials ended early too"
+    axes.set(xlabel=f"share of the explained variance (fANOVA)\n{of_what}", xlim=(0, 1))
     return figure

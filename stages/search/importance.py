@@ -39,7 +39,7 @@ def axis_positions(
             low, high = (float(value) for value in parameter.extremes)
             columns[name] = [_between(float(value), low, high, parameter) for value in values]
             ticks[name] = [(0.0, f"{low:g}"), (1.0, f"{high:g}")]
-    return pd.DataFrame(columns), ticks
+    return pd.DataFrame(columns, index=range(len(trials))), ticks
 
 
 def importances(trials: Sequence[Trial], configuration: SweepConfiguration, seed: int) -> dict[str, float]:
@@ -59,11 +59,14 @@ def importances(trials: Sequence[Trial], configuration: SweepConfiguration, seed
     Returns
     -------
     dict
-        From hyperparameter to share; empty where there are fewer than two trials.
+        From hyperparameter to share; zero for all where the scores do not differ, empty where there are fewer than
+        two trials.
     """
     positions, _ = axis_positions(trials, configuration)
     if len(trials) < 2 or positions.empty:
         return {}
+    if len({trial.score for trial in trials}) == 1:
+        return {str(name): 0.0 for name in positions.columns}
     distributions: dict[str, optuna.distributions.BaseDistribution] = {
         name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in positions.columns
     }
@@ -78,6 +81,10 @@ def importances(trials: Sequence[Trial], configuration: SweepConfiguration, seed
 
 
 def _between(value: float, low: float, high: float, parameter: Parameter) -> float:
+    if high == low:
+        return 0.5
     if "log" in parameter.kind:
-        value, low, high = (float(np.log(number)) for number in (value, low, high))
+        # Rounding to a multiple of q can give a zero, which has no logarithm.
+        least = (parameter.q or 1) / 2 if parameter.kind.startswith("q_") else 0.0
+        value, low, high = (float(np.log(max(number, least))) for number in (value, low, high))
     return (value - low) / (high - low)

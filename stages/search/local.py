@@ -1,14 +1,19 @@
 """The local engine: Optuna runs a W&B sweep configuration, with its trials on disk, for one process or several."""
 
 import logging
+import math
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
+from filelock import FileLock
 from optuna.trial import TrialState
 
 from stages.search.space import Parameter, SweepConfiguration
@@ -26,11 +31,20 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 POLL_S = 1.0
 LOCK_TIMEOUT_S = 120
 FINISHED = "finished"
+DRAW = "draw"
+BY_HAND = "by_hand"
+
+KILLS = 2
+"""After so many trials of one draw whose process was killed (out of memory, perhaps) the draw is given up."""
 
 log = logging.getLogger(__name__)
 
 Objective = Callable[[dict[str, Any], Report], None]
 Watch = Callable[[str, dict[str, Any]], AbstractContextManager[Report]]
+
+
+class SurplusTrialError(RuntimeError):
+    """Other processes have begun all the trials that are wanted."""
 
 
 def open_study(storage: Path, name: str, configuration: SweepConfiguration) -> optuna.Study:
@@ -67,6 +81,11 @@ def forget_finished(storage: Path, name: str) -> None:
             optuna.delete_study(study_name=name, storage=_on_disk(storage))
 
 
+def is_under_way(storage: Path, name: str) -> bool:
+    """Tell whether a search has trials that have not been reported."""
+    return any(not study.user_attrs.get(FINISHED) and _begun(study) for study in _studies(storage, name))
+
+
 def _studies(storage: Path, name: str) -> list[optuna.Study]:
     if not storage.is_file() or name not in optuna.get_all_study_names(_on_disk(storage)):
         return []
@@ -85,6 +104,7 @@ def _on_disk(storage: Path) -> optuna.storages.RDBStorage:
 
 
 def run_trials(
+    storage: Path,
     study: optuna.Study,
     configuration: SweepConfiguration,
     objective: Objective,
@@ -95,11 +115,14 @@ def run_trials(
     """Run trials until the study has as many as the configuration wants.
 
     Trials that failed by an error of their own count; those that were interrupted do not, so a search that was killed
-    goes on with the next trial and ends with the same number. Each trial is drawn with a seed of its own, so a search
-    by one process, never interrupted, gives the same trials again.
+    goes on and ends with the same number. Each trial claims a draw, a number that its seed or its point of the grid
+    follows from, and one that is interrupted gives it back. So a search by one process, never interrupted, gives the
+    same trials again, and no two of several processes try the same.
 
     Parameters
     ----------
+    storage : Path
+        The file of the study; claims are made under a lock beside it.
     study : optuna.Study
         From :func:`open_study`; other processes may be at work on it.
     configuration : SweepConfiguration
@@ -113,78 +136,147 @@ def run_trials(
     """
     study.pruner = _pruner(configuration, most_epochs)
     wanted = min(configuration.run_cap, _grid_size(configuration))
+    lock = FileLock(f"{storage}.lock")
+
+    def run(trial: optuna.Trial) -> float:
+        with lock:
+            draw = _claim(trial, wanted)
+        study.sampler = _sampler(configuration, seed, draw)
+        config = _point(configuration, seed, draw) if configuration.method == "grid" else _suggest(trial, configuration)
+        return _run(trial, config, configuration.metric.name, objective, watch)
+
+    def tell(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if DRAW in trial.user_attrs:
+            log.info("trial %d of %d: %s", len(_draws(study)[0]), wanted, _told(trial, configuration))
+
     while True:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(study)
-        trials = study.get_trials(deepcopy=False)
-        done = sum(_state(trial) in ("complete", "pruned", "failed") for trial in trials)
-        running = sum(trial.state == TrialState.RUNNING for trial in trials)
-        if done >= wanted:
+        ended, under_way = _draws(study)
+        if len(ended) >= wanted:
             return
-        if done + running >= wanted:
+        if len(ended | under_way) >= wanted:
             time.sleep(POLL_S)
             continue
-        study.sampler = _sampler(configuration, seed, done)
-        study.optimize(lambda trial: _run(trial, configuration, objective, watch), n_trials=1, catch=(Exception,))
-        log.info("trial %d of %d: %s", done + 1, wanted, _told(study, configuration))
+        try:
+            study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[tell])
+        except (ValueError, AssertionError) as error:
+            # Errors of the trial are caught above. These Optuna raises when the trial has been given up meanwhile.
+            log.warning("this process was silent for over %d s, and another gave its trial up (%s)", GRACE_S, error)
 
 
 def trials_of(study: optuna.Study) -> list[Trial]:
-    """List the trials of a study that are over, in the order of their beginning."""
-    found = []
-    for trial in study.get_trials(deepcopy=False):
+    """List the trials of a study that are over, in the order of their beginning.
+
+    The trial with which a draw was given up has failed.
+    """
+    found, killed = [], Counter[int]()
+    for trial in _begun(study):
         if not trial.state.is_finished():
             continue
-        progress = trial.user_attrs.get("progress", {})
-        config, error = trial.user_attrs.get("config", {}), trial.user_attrs.get("error", "")
-        found.append(Trial(name=str(trial.number), state=_state(trial), config=config, error=error, **progress))
+        one, draw = _as_trial(trial), trial.user_attrs[DRAW]
+        if one.state == "interrupted" and BY_HAND not in trial.user_attrs:
+            killed[draw] += 1
+            if killed[draw] == KILLS:
+                one = replace(one, state="failed", error=f"the process was killed {KILLS} times, out of memory perhaps")
+        found.append(one)
     return found
 
 
-def _run(trial: optuna.Trial, configuration: SweepConfiguration, objective: Objective, watch: Watch) -> float:
-    config = {name: _suggest(trial, name, one, configuration) for name, one in configuration.parameters.items()}
+def _begun(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    return [trial for trial in study.get_trials(deepcopy=False) if DRAW in trial.user_attrs]
+
+
+def _as_trial(trial: optuna.trial.FrozenTrial) -> Trial:
+    progress = trial.user_attrs.get("progress", {})
+    config, error = trial.user_attrs.get("config", {}), trial.user_attrs.get("error", "")
+    return Trial(name=str(trial.number), state=_state(trial), config=config, error=error, **progress)
+
+
+def _draws(study: optuna.Study) -> tuple[set[int], set[int]]:
+    """Give the draws whose trials came to an end or were given up, and those that processes are at work on."""
+    under_way, ended, killed = set(), set(), Counter[int]()
+    for trial in _begun(study):
+        draw = trial.user_attrs[DRAW]
+        if trial.state == TrialState.RUNNING:
+            under_way.add(draw)
+        elif _state(trial) != "interrupted":
+            ended.add(draw)
+        elif BY_HAND not in trial.user_attrs:
+            killed[draw] += 1
+    return ended | {draw for draw, times in killed.items() if times >= KILLS}, under_way
+
+
+def _claim(trial: optuna.Trial, wanted: int) -> int:
+    """Claim the first draw that is free."""
+    ended, under_way = _draws(trial.study)
+    free = sorted(set(range(wanted)) - ended - under_way)
+    if not free:
+        raise SurplusTrialError
+    trial.set_user_attr(DRAW, free[0])
+    return free[0]
+
+
+def _run(trial: optuna.Trial, config: dict[str, Any], metric: str, objective: Objective, watch: Watch) -> float:
     trial.set_user_attr("config", config)
-    score, pruned = float("nan"), False
-
-    with watch(f"trial {trial.number}", config) as log_scores:
-
-        def report(scores: dict[str, float]) -> None:
-            nonlocal score
-            log_scores(scores)
-            score = scores[configuration.metric.name]
-            names = {"epochs": "epochs_run", "beats": "beats_drawn", "seconds": "seconds"}
-            trial.set_user_attr("progress", {"score": score, **{ours: scores[name] for ours, name in names.items()}})
-            trial.report(score, int(scores["epochs_run"]))
-            if scores["epochs_run"] < scores["of_epochs"] and trial.should_prune():
-                raise optuna.TrialPruned
-
-        try:
-            objective(config, report)
-        except optuna.TrialPruned:
-            pruned = True  # told to Optuna below: for the watch this is no failure
-        except Exception as error:
+    outcome = None
+    try:
+        with watch(f"trial {trial.number}", config) as log_scores:
+            outcome = _outcome(trial, config, metric, objective, log_scores)
+    except KeyboardInterrupt:
+        trial.set_user_attr(BY_HAND, True)
+        raise
+    except Exception as error:
+        if outcome is None:
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
             raise
+        log.warning("trial %d came to its end, but its log did not (%s: %s)", trial.number, type(error).__name__, error)
+    score, pruned = outcome
     if pruned:
         raise optuna.TrialPruned
     return score
 
 
-def _suggest(trial: optuna.Trial, name: str, parameter: Parameter, configuration: SweepConfiguration) -> Any:
+def _outcome(
+    trial: optuna.Trial, config: dict[str, Any], metric: str, objective: Objective, log_scores: Report
+) -> tuple[float, bool]:
+    """Give the last score, and whether the trial was ended early: that is no failure of what watches it."""
+    score = float("nan")
+
+    def report(scores: dict[str, float]) -> None:
+        nonlocal score
+        log_scores(scores)
+        score = scores[metric]
+        names = {"epochs": "epochs_run", "beats": "beats_drawn", "seconds": "seconds"}
+        trial.set_user_attr("progress", {"score": score, **{ours: scores[name] for ours, name in names.items()}})
+        trial.report(score, int(scores["epochs_run"]))
+        if scores["epochs_run"] < scores["of_epochs"] and trial.should_prune():
+            raise optuna.TrialPruned
+
+    try:
+        objective(config, report)
+    except optuna.TrialPruned:
+        return score, True
+    return score, False
+
+
+def _suggest(trial: optuna.Trial, configuration: SweepConfiguration) -> dict[str, Any]:
+    return {name: _suggest_one(trial, name, parameter) for name, parameter in configuration.parameters.items()}
+
+
+def _suggest_one(trial: optuna.Trial, name: str, parameter: Parameter) -> Any:
     if parameter.kind == "constant":
         return parameter.value
-    if configuration.method == "grid" or parameter.kind == "categorical":
+    if parameter.kind == "categorical":
         return trial.suggest_categorical(name, parameter.choices or ())
     return parameter.at(trial.suggest_float(name, 0.0, 1.0))
 
 
-def _sampler(configuration: SweepConfiguration, seed: int, done: int) -> optuna.samplers.BaseSampler:
-    if configuration.method == "grid":
-        return optuna.samplers.GridSampler(_grid(configuration), seed=seed)
-    if configuration.method == "random":
-        return optuna.samplers.RandomSampler(seed=seed + done)
-    return optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed + done)
+def _sampler(configuration: SweepConfiguration, seed: int, draw: int) -> optuna.samplers.BaseSampler:
+    if configuration.method == "bayes":
+        return optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed + draw)
+    return optuna.samplers.RandomSampler(seed=seed + draw)
 
 
 def _pruner(configuration: SweepConfiguration, most_epochs: int) -> optuna.pruners.BasePruner:
@@ -195,18 +287,22 @@ def _pruner(configuration: SweepConfiguration, most_epochs: int) -> optuna.prune
     return optuna.pruners.HyperbandPruner(first, most_epochs, hyperband.eta)
 
 
-def _grid(configuration: SweepConfiguration) -> dict[str, list[Any]]:
-    listed = {name: list(one.choices or ()) for name, one in configuration.parameters.items()}
-    return {name: choices for name, choices in listed.items() if configuration.parameters[name].kind != "constant"}
+def _grid(configuration: SweepConfiguration) -> dict[str, tuple[Any, ...]]:
+    return {name: parameter.choices or () for name, parameter in configuration.parameters.items()}
 
 
 def _grid_size(configuration: SweepConfiguration) -> int:
     if configuration.method != "grid":
         return configuration.run_cap
-    size = 1
-    for choices in _grid(configuration).values():
-        size *= len(choices)
-    return size
+    return math.prod(len(choices) for choices in _grid(configuration).values())
+
+
+def _point(configuration: SweepConfiguration, seed: int, draw: int) -> dict[str, Any]:
+    """Give a point of the grid; the draws go through its points in an order that the seed decides."""
+    grid, size = _grid(configuration), _grid_size(configuration)
+    order = np.random.default_rng(seed).choice(size, min(size, configuration.run_cap), replace=False)
+    places = np.unravel_index(order[draw], [len(choices) for choices in grid.values()])
+    return {name: choices[place] for (name, choices), place in zip(grid.items(), places, strict=True)}
 
 
 def _state(trial: optuna.trial.FrozenTrial) -> State:
@@ -215,9 +311,7 @@ def _state(trial: optuna.trial.FrozenTrial) -> State:
     return "pruned" if trial.state == TrialState.PRUNED else "complete"
 
 
-def _told(study: optuna.Study, configuration: SweepConfiguration) -> str:
-    last = trials_of(study)[-1]
-    score = "no score" if last.score is None else f"{configuration.metric.name} {last.score:.4f}"
-    return (
-        f"{last.state} after {last.epochs} epochs and {last.seconds:.0f} s, {score}, {last.config} {last.error}".strip()
-    )
+def _told(trial: optuna.trial.FrozenTrial, configuration: SweepConfiguration) -> str:
+    one = _as_trial(trial)
+    score = "no score" if one.score is None else f"{configuration.metric.name} {one.score:.4f}"
+    return f"{one.state} after {one.epochs} epochs and {one.seconds:.0f} s, {score}, {one.config} {one.error}".strip()

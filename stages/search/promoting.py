@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-NULL = "tag:yaml.org,2002:null"
+NULL, FLOAT = "tag:yaml.org,2002:null", "tag:yaml.org,2002:float"
 
 
 def promote(text: str, section: tuple[str, ...], values: Mapping[str, Any]) -> str:
@@ -32,6 +32,7 @@ def promote(text: str, section: tuple[str, ...], values: Mapping[str, Any]) -> s
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(NULL, "null"))
+    yaml.representer.add_representer(float, lambda writer, number: writer.represent_scalar(FLOAT, _decimal(number)))
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     whole = yaml.load(text)
@@ -46,3 +47,9 @@ def promote(text: str, section: tuple[str, ...], values: Mapping[str, Any]) -> s
     written = io.StringIO()
     yaml.dump(whole, written)
     return written.getvalue()
+
+
+def _decimal(number: float) -> str:
+    """Write a finite number with a decimal point: to PyYAML, which reads params.yaml, 1e-05 is a word."""
+    mantissa, exponent, power = repr(number).partition("e")
+    return (mantissa if "." in mantissa else f"{mantissa}.0") + exponent + power

@@ -118,25 +118,26 @@ class Parameter(Described):
 
     @property
     def choices(self) -> tuple[Scalar, ...] | None:
-        """All the values where they can be listed: what a grid needs. None for other distributions."""
+        """All the values where a grid can list them. None for other distributions.
+
+        A grid of W&B leaves the maximum of q_uniform out and refuses values with probabilities, so neither is listed.
+        """
         if self.kind == "constant":
             return self._given("value")
-        if self.values is not None:
+        if self.kind == "categorical":
             return self.values
-        low, high = self._given("min", "max")
         if self.kind == "int_uniform":
+            low, high = self._given("min", "max")
             return tuple(range(low, high + 1))
-        if self.kind == "q_uniform":
-            first, last = self._rounded(low), self._rounded(high)
-            step = self.q or 1
-            return tuple(self._rounded(first + i * step) for i in range(round((last - first) / step) + 1))
         return None
 
     @property
     def extremes(self) -> tuple[Scalar, ...]:
         """The values that must be valid for all others to be so: each that is listed, else the lowest and highest."""
-        if self.listed or self.kind == "constant":
-            return self.choices or ()
+        if self.values is not None:
+            return self.values
+        if self.kind == "constant":
+            return self._given("value")
         return self.at(0.0), self.at(1.0)
 
     def at(self, quantile: float) -> Scalar:
@@ -189,7 +190,12 @@ class Metric(Described):
 
 
 class Hyperband(Described):
-    """When a trial is ended early: given ``min_iter``, or ``max_iter`` and the number of brackets ``s``."""
+    """When a trial is ended early: given ``min_iter``, or ``max_iter`` and the number of brackets ``s``.
+
+    Here a trial is judged by its score number ``min_iter``, as soon as that is logged. The engine that W&B published
+    (https://github.com/wandb/sweeps) counts from zero: it judges by score number ``min_iter + 1`` when that is there,
+    so online a trial runs an epoch longer before it can be ended.
+    """
 
     type: Literal["hyperband"]
     min_iter: Annotated[int, Field(ge=1)] | None = None
@@ -227,7 +233,10 @@ class SweepConfiguration(Described):
         if self.method == "grid":
             for name, parameter in self.parameters.items():
                 if parameter.choices is None:
-                    raise ValueError(f"method grid needs values for {name}; found distribution {parameter.kind}")
+                    raise ValueError(
+                        f"method grid needs values, or whole numbers from min to max, for {name}; "
+                        f"found distribution {parameter.kind}"
+                    )
         return self
 
     def as_given(self) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 import multiprocessing
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
 from stages.search import local
-from stages.search.local import forget_finished, mark_finished, open_study, run_trials, trials_of
+from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from tests.search.sample import configuration
 
 
@@ -23,8 +26,9 @@ def climb(config, report):
 
 
 def search(folder, sweep, objective=climb, watch=unwatched, seed=1):
-    study = open_study(folder / "trials.sqlite3", "search", sweep)
-    run_trials(study, sweep, objective, watch, seed, most_epochs=4)
+    storage = folder / "trials.sqlite3"
+    study = open_study(storage, "search", sweep)
+    run_trials(storage, study, sweep, objective, watch, seed, most_epochs=4)
     return trials_of(study)
 
 
@@ -125,25 +129,53 @@ def test_a_killed_search_goes_on(tmp_path, monkeypatch):
     assert [trial.state for trial in trials] == ["complete", "complete", "interrupted", *["complete"] * 4]
 
 
+def test_a_grid_that_was_interrupted_still_covers_every_point_once(tmp_path):
+    grid = configuration("grid", run_cap=50, x={"values": [0.1, 0.2, 0.3]}, n={"values": [1, 2]})
+    ran = []
+
+    def interrupted(config, report):
+        ran.append(config)
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        climb(config, report)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, grid, interrupted)
+    trials = search(tmp_path, grid, interrupted)
+    points = sorted((trial.config["x"], trial.config["n"]) for trial in trials if trial.state == "complete")
+    assert points == sorted({(x, n) for x in (0.1, 0.2, 0.3) for n in (1, 2)})
+    assert ran[1] == ran[2]
+
+
 def _slowly(config, report):
-    time.sleep(0.2)
+    time.sleep(0.1)
     climb(config, report)
 
 
-def test_two_processes_share_a_search(tmp_path):
-    sweep = configuration("random", run_cap=10)
+def _distinct(trials):
+    assert [trial.state for trial in trials] == ["complete"] * 10
+    return len({trial.config["x"] for trial in trials}) == 10
+
+
+@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
+def test_three_workers_share_a_search_and_try_nothing_twice(tmp_path, method):
+    space = {"x": {"values": [n / 10 for n in range(10)]}} if method == "grid" else {"x": {"min": 0.0, "max": 1.0}}
+    sweep = configuration(method, 10, **space)
     open_study(tmp_path / "trials.sqlite3", "search", sweep)
-    context = multiprocessing.get_context("spawn")
-    other = context.Process(target=_join, args=(tmp_path, sweep))
+    with ThreadPoolExecutor() as workers:
+        found = list(workers.map(lambda _: search(tmp_path, sweep, _slowly), range(3)))
+    assert _distinct(found[0])
+
+
+def test_two_processes_share_a_search(tmp_path):
+    sweep = configuration("random", 10, x={"min": 0.0, "max": 1.0})
+    # Not forked: a database that is open must not be taken along.
+    other = multiprocessing.get_context("spawn").Process(target=search, args=(tmp_path, sweep, _slowly))
     other.start()
     trials = search(tmp_path, sweep, _slowly)
     other.join(60)
     assert other.exitcode == 0
-    assert [trial.state for trial in trials] == ["complete"] * 10
-
-
-def _join(folder, sweep):
-    search(folder, sweep, _slowly)
+    assert _distinct(trials)
 
 
 def test_every_epoch_is_logged_under_the_name_and_the_hyperparameters_of_the_trial(tmp_path):
@@ -159,12 +191,77 @@ def test_every_epoch_is_logged_under_the_name_and_the_hyperparameters_of_the_tri
     assert {x for _, x, _ in logged} == {trial.config["x"] for trial in trials}
 
 
+def test_a_trial_that_cannot_be_logged_has_failed(tmp_path):
+    @contextmanager
+    def full(name, config):
+        raise OSError("disk full")
+        yield
+
+    trials = search(tmp_path, configuration(run_cap=2), watch=full)
+    assert [(trial.state, trial.error) for trial in trials] == [("failed", "OSError: disk full")] * 2
+
+
+def test_a_trial_whose_log_cannot_be_closed_is_kept(tmp_path, caplog):
+    @contextmanager
+    def cut_off(name, config):
+        yield lambda scores: None
+        raise OSError("network lost")
+
+    trials = search(tmp_path, configuration(run_cap=2), watch=cut_off)
+    assert [trial.state for trial in trials] == ["complete"] * 2
+    assert "its log did not (OSError: network lost)" in caplog.text
+
+
+@pytest.mark.parametrize("when", ["before its last score", "after it"])
+def test_a_trial_that_others_gave_up_is_tried_again(tmp_path, when, caplog):
+    ran = []
+
+    def suspended(config, report):
+        ran.append(config)
+        if when == "after it":
+            climb(config, report)
+        if len(ran) == 1:
+            (trial,) = open_study(tmp_path / "trials.sqlite3", "search", configuration()).get_trials()
+            storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'trials.sqlite3'}")
+            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        if when != "after it":
+            climb(config, report)
+
+    trials = search(tmp_path, configuration("random", 2), suspended)
+    assert [trial.state for trial in trials] == ["interrupted", "complete", "complete"]
+    assert ran[0] == ran[1] != ran[2]
+    assert "another gave its trial up" in caplog.text
+
+
+def test_a_draw_that_kills_its_process_twice_has_failed(tmp_path):
+    first = []
+
+    def deadly(config, report):
+        first.append(config["x"])
+        if config["x"] == first[0]:  # as if killed: the trial has no error of its own, and nobody pressed a key
+            raise SystemExit
+        climb(config, report)
+
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            search(tmp_path, configuration("random", 3), deadly)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'trials.sqlite3'}")
+        (*_, killed) = open_study(tmp_path / "trials.sqlite3", "search", configuration()).get_trials()
+        if killed.state == TrialState.RUNNING:
+            storage.set_trial_state_values(killed._trial_id, TrialState.FAIL)
+    trials = search(tmp_path, configuration("random", 3), deadly)
+    assert [trial.state for trial in trials] == ["interrupted", "failed", "complete", "complete"]
+    assert trials[1].error.startswith("the process was killed 2 times")
+
+
 def test_a_reported_search_begins_afresh(tmp_path):
     file = tmp_path / "trials.sqlite3"
     search(tmp_path, configuration(run_cap=2))
+    assert is_under_way(file, "search")
     forget_finished(file, "search")
     assert len(trials_of(open_study(file, "search", configuration()))) == 2
     mark_finished(file, "search")
+    assert not is_under_way(file, "search")
     forget_finished(file, "search")
     assert trials_of(open_study(file, "search", configuration())) == []
     forget_finished(file, "no such search")

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from stages.search.promoting import promote
 
@@ -30,3 +31,10 @@ def test_the_same_values_leave_every_byte():
 def test_a_key_that_is_not_there_is_refused():
     with pytest.raises(KeyError, match=r"train\.cnn\.units is not there"):
         promote(TEXT, ("train", "cnn"), {"units": 3})
+
+
+@pytest.mark.parametrize("rate", [1e-05, 2.5e-07, 0.0001, 24.0])
+def test_a_number_is_read_again_as_that_number(rate):
+    read = yaml.safe_load(promote(TEXT, ("train", "cnn"), {"rate": rate}))["train"]["cnn"]["rate"]
+    assert isinstance(read, float)
+    assert read == rate

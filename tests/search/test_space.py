@@ -81,7 +81,6 @@ def test_what_a_grid_can_list():
     assert Parameter(value="x").choices == ("x",)
     assert Parameter(values=(1, 5)).choices == (1, 5)
     assert Parameter(min=2, max=4).choices == (2, 3, 4)
-    assert Parameter(distribution="q_uniform", min=0.0, max=0.5, q=0.25).choices == (0.0, 0.25, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +104,20 @@ def test_what_cannot_be_mapped_is_refused_by_name(keys, message):
         Parameter.model_validate(keys)
 
 
-def test_a_grid_needs_values():
-    with pytest.raises(ValidationError, match="method grid needs values for rate; found distribution uniform"):
-        configuration("grid", size={"values": [1, 2]}, rate={"min": 0.0, "max": 1.0})
+@pytest.mark.parametrize(
+    ("rate", "kind"),
+    [
+        ({"min": 0.0, "max": 1.0}, "uniform"),
+        ({"distribution": "q_uniform", "min": 0.0, "max": 0.5, "q": 0.25}, "q_uniform"),
+        (
+            {"distribution": "categorical_w_probabilities", "values": [1, 2], "probabilities": [0.5, 0.5]},
+            "categorical_w_probabilities",
+        ),
+    ],
+)
+def test_a_grid_needs_values(rate, kind):
+    with pytest.raises(ValidationError, match=f"grid needs values, .* for rate; found distribution {kind}"):
+        configuration("grid", size={"values": [1, 2]}, rate=rate)
 
 
 def test_hyperband_by_first_epoch_or_by_brackets():
