@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from hypothesis import settings
 
 from stages.ecg.beats import BeatFormat
 from stages.ecg.databases import MITDB
@@ -14,6 +15,10 @@ from stages.ecg.sources import fetch_database
 from stages.ecg.synthetic import write_database
 
 os.environ.update(WANDB_MODE="disabled", DVC_NO_ANALYTICS="1")
+
+# How long an example takes says something about the machine and nothing about the code.
+settings.register_profile("heartbeats", deadline=None)
+settings.load_profile("heartbeats")
 
 MIRROR = os.environ.get("MITDB_MIRROR")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

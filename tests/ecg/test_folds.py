@@ -51,7 +51,7 @@ def test_the_mixed_split_is_stratified_and_complete():
     np.testing.assert_allclose(shares.loc[["1"]], shares.loc[["test"]], atol=0.01)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000))
 def test_the_mixed_split_follows_the_seed(seed):
     first, again = patient_mixed(BEATS, 9, 0.1, seed), patient_mixed(BEATS, 9, 0.1, seed)

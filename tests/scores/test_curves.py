@@ -94,7 +94,7 @@ def test_thinning_keeps_both_ends_and_the_area():
         assert auc(few["false_positive_rate"], few["true_positive_rate"]) == pytest.approx(exact["roc_auc"], abs=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(2, 50))
 def test_curves_are_monotone_bounded_finite_and_short(seed, max_points):
     truth, probabilities = softmax_beats(seed)
@@ -129,7 +129,7 @@ def test_a_bin_is_closed_above():
 
 
 @given(st.integers(0, 1000), st.integers(1, 30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_beat_falls_in_one_bin_and_the_error_is_a_fraction(seed, bins):
     truth, probabilities = softmax_beats(seed)
     assert calibration_points(truth, probabilities, bins)["beats"].sum() == len(truth)
