@@ -38,12 +38,11 @@ class CrossValidation:
     def __call__(self, config: dict[str, Any], report: Report) -> None:
         """Fit one network a fold with these hyperparameters and report the scores of all after each epoch."""
         chosen = NETWORKS[self.model].model_validate(config, strict=False)
-        longer = self.ensemble.longer * self.sweep.fraction_of_epochs
         begun = time.perf_counter()
         make_deterministic(self.train.seed)
         network = build(self.training, UNSCALED, chosen, self.ensemble)
         runners = [
-            self.runner(member, settings_of(self.train, chosen, longer, number))
+            self.runner(member, settings_of(self.train, chosen, self.ensemble, number, self.sweep.fraction_of_epochs))
             for number, member in enumerate(self.training.members)
         ]
         probabilities = np.empty((len(self.training.table), len(aami.CLASSES)), dtype=np.float32)

@@ -159,10 +159,13 @@ def build(training: Training, scaler: Scaler, chosen: Fit, ensemble: Ensemble) -
     return builders[type(chosen)](inputs, **network, shape_tells_s=ensemble.shape_tells_s)
 
 
-def settings_of(train: Train, chosen: Fit, longer: float, number: int) -> Settings:
+def settings_of(
+    train: Train, chosen: Fit, ensemble: Ensemble, number: int, fraction_of_epochs: float = 1.0
+) -> Settings:
     """Collect how to fit a member of the ensemble; each has a seed of its own."""
     fitted = chosen.model_dump(include=FIT_KEYS)
-    fitted["epochs"] = max(1, round(chosen.epochs * longer))
+    fitted["epochs"] = max(1, round(chosen.epochs * ensemble.longer * fraction_of_epochs))
+    fitted["batch_size"] = max(1, round(chosen.batch_size * ensemble.batch))
     return Settings(seed=train.seed + number, focal_gamma=train.focal_gamma, patience=train.patience, **fitted)
 
 

@@ -131,12 +131,12 @@ def fit_member(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     ensemble, chosen = getattr(params.train, protocol), getattr(params.train, name)
     member = training.members[number]
-    settings = settings_of(params.train, chosen, ensemble.longer, number)
+    settings = settings_of(params.train, chosen, ensemble, number)
     make_deterministic(settings.seed)
     network = build(training, member.scaler, chosen, ensemble)
     title = f"{title}, fold {member.fold}"
     log.info("%s held out: %d weights, %d draws", title, network.count_params(), len(member.draws.beat))
-    config = {**asdict(settings), **chosen.model_dump(), "balance": training.method}
+    config = {**chosen.model_dump(), **ensemble.model_dump(), **asdict(settings), "balance": training.method}
     with tracked_run(params.tracking, title, protocol, config) as log_values:
         watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: log_values(logs))
         history = fit(

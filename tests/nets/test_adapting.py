@@ -6,6 +6,7 @@ from stages.nets.adapting import (
     Adapter,
     adapt_prevalence,
     fit_temperature,
+    kinds_of,
     nearest_beats,
     propagate,
     scale_confidence,
@@ -89,7 +90,7 @@ def shapes(kinds, seed=0):
     return signals[:, :, None].astype("f4")
 
 
-def test_the_nearest_are_those_of_the_same_shape_and_recording():
+def test_the_nearest_are_those_of_the_same_kind_and_recording():
     kinds = np.random.default_rng(1).integers(0, 3, 300)
     records = np.repeat(["a", "b"], 150)
     nearest = nearest_beats(shapes_of(shapes(kinds)), records, 15)
@@ -126,6 +127,15 @@ def test_the_nearest_are_those_of_the_smallest_distance():
     np.testing.assert_array_equal(np.sort(nearest), np.sort(distances.argsort(axis=1)[:, :5]))
 
 
+def test_beats_of_one_kind_look_alike_and_come_alike():
+    looks = np.random.default_rng(6).integers(0, 2, 200)
+    early = np.arange(200) % 2
+    rhythm = np.where(early[:, None], -0.4, 0.0) + np.random.default_rng(7).normal(0, 0.02, (200, 6))
+    nearest = nearest_beats(kinds_of(shapes(looks), rhythm.astype("f4")), np.zeros(200), 5)
+    assert (looks[nearest] == looks[:, None]).all()
+    assert (early[nearest] == early[:, None]).all()
+
+
 def everyone_else(count):
     return np.array([[row for row in range(count) if row != beat] for beat in range(count)])
 
@@ -159,12 +169,12 @@ def test_beats_of_one_shape_outvote_a_mistake_about_shape():
     np.testing.assert_allclose(shared.sum(axis=1), 1)
 
 
-def test_n_or_s_is_settled_among_beats_of_one_rhythm_not_of_one_shape():
+def test_n_or_s_is_settled_among_beats_of_one_rhythm_not_of_one_kind():
     early, usual = [0.4, 0.6, 0, 0, 0], [0.9, 0.1, 0, 0, 0]
     given = np.array([early, early, [0.6, 0.4, 0, 0, 0], usual, usual, usual])
-    same_shape = everyone_else(6)
+    same_kind = everyone_else(6)
     same_rhythm = np.array([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
-    shared = share_among_alike(given, same_shape, same_rhythm)
+    shared = share_among_alike(given, same_kind, same_rhythm)
     assert shared.argmax(axis=1).tolist() == [1, 1, 1, 0, 0, 0]
     np.testing.assert_allclose(shared[3:], given[3:])
 
@@ -188,7 +198,8 @@ def test_an_adapter_does_each_step_that_is_asked_for():
     plain = Adaptation(alike_beats=None, prior_beats=None, prevalence_of_s=PREVALENCE, past_only=False)
     np.testing.assert_allclose(Adapter(plain, signals, rhythm, records)(given), given, rtol=1e-6)
     every = Adaptation(alike_beats=15, prior_beats=100, prevalence_of_s=PREVALENCE, past_only=False, temperature=2.0)
-    of_shape, of_rhythm = (nearest_beats(what, records, 15) for what in (shapes_of(signals), rhythm.astype(float)))
-    expected = share_among_alike(given, of_shape, of_rhythm)
+    of_kind = nearest_beats(kinds_of(signals, rhythm), records, 15)
+    of_rhythm = nearest_beats(rhythm.astype(float), records, 15)
+    expected = share_among_alike(given, of_kind, of_rhythm)
     expected = scale_confidence(adapt_prevalence(expected, records, PREVALENCE, 100), 2.0)
     np.testing.assert_allclose(Adapter(every, signals, rhythm, records)(given), expected, rtol=1e-6)
