@@ -29,7 +29,7 @@ demo: install
 	git clone --quiet . $(DEMO)
 	cd $(DEMO) && dvc exp run --quiet --name demo \
 		-S download.source=synthetic -S train.cnn.epochs=4 -S train.rnn.epochs=4 -S tracking.mode=disabled \
-		-S train.intra_patient.longer=1.0 -S train.intra_patient.members=2 \
+		-S train.inter_patient.members=2 -S train.intra_patient.longer=1.0 -S train.intra_patient.members=2 \
 		-S sweep.cnn.run_cap=3 -S sweep.rnn.run_cap=3
 	@cd $(DEMO) && python -m stages.compare --show
 	@echo "SYNTHETIC figures lie in $(DEMO)/metrics/, the networks in $(DEMO)/models/."

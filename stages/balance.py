@@ -46,7 +46,7 @@ def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, me
     """Write training and test beats, the draws for each fold held out, and the number of beats in each fold."""
     fold_of_beat = assign_folds(beats, protocol, settings)
     beats.table["fold"] = fold_of_beat
-    learned = ~fold_of_beat.isin([folds.TEST, folds.LEFT_OUT])
+    learned = ~fold_of_beat.isin([folds.TEST, folds.NO_FOLD])
     for name, chosen in (("train", learned), ("test", fold_of_beat == folds.TEST)):
         write_beats(balanced / name, beats.about, _chunks(beats, np.flatnonzero(chosen)))
     write_draws(balanced / "train", settings)
@@ -78,11 +78,11 @@ def assign_folds(beats: BeatSet, protocol: str, settings: Balance) -> pd.Series:
 
 
 def write_draws(train: Path, settings: Balance) -> None:
-    """Write, for each fold held out, which other beats are drawn, and the weights and scale learned from them alone."""
+    """Write, for each fold held out and for none, which other beats are drawn, and what is learned from them alone."""
     beats = read_beats(train)
     usable = ~(beats.table["flat"] | beats.table["invalid"]).to_numpy()
     draws, learned = [], {}
-    for fold in sorted(beats.table["fold"].unique()):
+    for fold in [*sorted(beats.table["fold"].unique()), folds.NO_FOLD]:
         others = (beats.table["fold"] != fold).to_numpy()
         draws.append(draw_fold(beats, others & usable, settings).assign(held_out=fold))
         labels = beats.labels[others]
@@ -114,7 +114,7 @@ def draw_fold(beats: BeatSet, drawable: NDArray[np.bool_], settings: Balance) ->
 def count_classes(table: pd.DataFrame, fold_of_beat: pd.Series) -> pd.DataFrame:
     """Count the beats of each class (columns) in each fold (rows)."""
     counts = pd.crosstab(fold_of_beat, table["aami"]).reindex(columns=aami.CLASSES, fill_value=0)
-    counts = counts.drop(index=folds.LEFT_OUT, errors="ignore").rename_axis("fold")
+    counts = counts.drop(index=folds.NO_FOLD, errors="ignore").rename_axis("fold")
     return counts.rename(index=lambda fold: fold if fold == folds.TEST else f"fold {fold}")
 
 

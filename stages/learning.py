@@ -1,7 +1,7 @@
 """What training and searching share: training beats, who is held out, and networks as params.yaml describes them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,7 +32,7 @@ class Member:
     Attributes
     ----------
     fold : str
-        The fold that it leaves out.
+        The fold that it leaves out; ``folds.NO_FOLD`` if it learns from all.
     rows : ndarray of bool, shape (training beats,)
         The beats of that fold.
     held_out : Beats
@@ -65,6 +65,8 @@ class Training:
         Alters the signals of draws that ask for it.
     members : list of Member
         One for each fold, in order.
+    whole : Member
+        The one that leaves out none.
     """
 
     about: About
@@ -73,11 +75,12 @@ class Training:
     method: str
     augment: Augment
     members: list[Member]
+    whole: Member
 
-    def prevalence_of_s(self, count: int) -> float:
-        """Mean share of S among the N and S beats that the first ``count`` members draw."""
+    def prevalence_of_s(self, members: Sequence[Member]) -> float:
+        """Mean share of S among the N and S beats that members draw."""
         shares = []
-        for member in self.members[:count]:
+        for member in members:
             labels = self.beats.labels[member.draws.beat]
             n, s = (int(np.sum(labels == aami.CLASSES.index(name))) for name in "NS")
             shares.append(s / (n + s))
@@ -125,9 +128,9 @@ def read_training(protocol: str) -> Training:
     draws = pd.read_parquet(folder / "draws.parquet")
     # In memory: batches gather the signals in random order, which a mapped file is slow at.
     beats = Beats(np.array(learned.signals), learned.rhythm, learned.labels)
-    members = list(_members(beats, learned.table["fold"], draws, drawn["held_out"]))
+    *members, whole = _members(beats, learned.table["fold"], draws, drawn["held_out"])
     augment = augmentation(drawn["augment"], learned.about.fmt.rate_hz)
-    return Training(learned.about, learned.table, beats, drawn["method"], augment, members)
+    return Training(learned.about, learned.table, beats, drawn["method"], augment, members, whole)
 
 
 def _members(beats: Beats, folds: pd.Series, draws: pd.DataFrame, held_out: dict) -> Iterator[Member]:
@@ -166,7 +169,12 @@ def settings_of(
     fitted = chosen.model_dump(include=FIT_KEYS)
     fitted["epochs"] = max(1, round(chosen.epochs * ensemble.longer * fraction_of_epochs))
     fitted["batch_size"] = max(1, round(chosen.batch_size * ensemble.batch))
-    return Settings(seed=train.seed + number, focal_gamma=train.focal_gamma, patience=train.patience, **fitted)
+    return Settings(
+        seed=train.seed + number,
+        focal_gamma=train.focal_gamma,
+        patience=None if ensemble.refit else train.patience,
+        **fitted,
+    )
 
 
 class OutOfFold:
@@ -193,7 +201,7 @@ class OutOfFold:
         self.adaptation = Adaptation(
             alike_beats=ensemble.alike_beats,
             prior_beats=ensemble.prior_beats,
-            prevalence_of_s=training.prevalence_of_s(count),
+            prevalence_of_s=training.prevalence_of_s(training.members[:count]),
             past_only=training.about.fmt.past_only,
         )
         beats, records = training.beats, training.table["record"][self.rows]

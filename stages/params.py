@@ -141,6 +141,7 @@ NETWORKS: dict[str, type[Fit]] = {"cnn": Cnn, "rnn": Rnn}
 
 class Ensemble(Section):
     members: Annotated[int, Field(ge=1, le=20)]
+    refit: bool
     longer: Annotated[float, Field(gt=0, le=20)]
     batch: Annotated[float, Field(gt=0, le=1)]
     dropout: Annotated[float, Field(ge=0, le=1)]

@@ -331,8 +331,8 @@ def setting_of(params: Params, model: str) -> dict[str, Any]:
 def fingerprint(params: Params, model: str) -> str:
     """Digest all that a trial depends on, so that a search goes on only with the trials of its own kind."""
     shared = params.sweep.model_dump_json(include={"seed", "fraction_of_beats", "fraction_of_epochs"})
-    # All folds are scored, whatever the number of members of the ensemble.
-    ensemble = getattr(params.train, PROTOCOL).model_dump_json(exclude={"members"})
+    # All folds are scored, whatever the members of the ensemble.
+    ensemble = getattr(params.train, PROTOCOL).model_dump_json(exclude={"members", "refit"})
     described = [model, shared, getattr(params.sweep, model).as_given(), params.train.seed, params.train.focal_gamma]
     digest = hashlib.sha256(repr([*described, ensemble]).encode())
     data = sorted((paths.BALANCED / PROTOCOL / "train").glob("*"))

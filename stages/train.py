@@ -1,4 +1,4 @@
-"""Fit one kind of network under one protocol: an ensemble whose members each leave out one fold of the beats.
+"""Fit one kind of network under one protocol: an ensemble, and its cross-validation over the folds of the beats.
 
 ``data/balanced/<protocol>/train/`` in; ``models/<protocol>/<model>.keras`` and
 ``metrics/<protocol>/<model>/{history.csv,training.json}`` out. The test fold is nowhere near.
@@ -24,7 +24,7 @@ from stages import paths
 from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
-from stages.learning import OutOfFold, Training, build, read_training, settings_of
+from stages.learning import Member, OutOfFold, Training, build, read_training, settings_of
 from stages.nets.adapting import fit_temperature, scale_confidence
 from stages.nets.building import average
 from stages.nets.fitting import fit, machine, make_deterministic, predict, processes
@@ -52,34 +52,42 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Fitted networks, each with the fold it left out.
+    """Fitted networks, and how those did that left out a fold.
 
     Attributes
     ----------
     members : list of keras.Model
+        The networks whose probabilities are averaged.
+    folds : int
+        The first so many folds were each left out by a network.
     history : DataFrame
-        As :func:`stages.nets.fitting.fit` returns it, with the column ``fold``.
+        As :func:`stages.nets.fitting.fit` returns it, with the column ``fold``, of these networks.
     probabilities : ndarray of float32, shape (beats, classes)
         Of each training beat by the network that left it out; NaN where none did.
     """
 
     members: list[keras.Model]
+    folds: int
     history: pd.DataFrame
     probabilities: NDArray[np.float32]
 
 
 def train(protocol: str, name: str, params: Params) -> None:
-    """Fit the networks of an ensemble, save it and report how each did on the fold that it left out."""
+    """Fit the networks of an ensemble, save it and report how networks do on a fold that they left out."""
     training = read_training(protocol)
     checkpoints = paths.MODELS / protocol / f".{name}"
     title = f"{name} {folds.label(protocol, training.about.synthetic)}"
     fitted = fit_ensemble(protocol, name, params, training, title, checkpoints)
 
-    judged = OutOfFold(training, getattr(params.train, protocol), len(fitted.members))
+    ensemble = getattr(params.train, protocol)
+    judged = OutOfFold(training, ensemble, fitted.folds)
     adapted = judged.adapted(fitted.probabilities)
     temperature = fit_temperature(adapted, judged.labels)
     about = about_model(protocol, name, training.about)
-    about["adaptation"] = asdict(replace(judged.adaptation, temperature=temperature))
+    adaptation = replace(judged.adaptation, temperature=temperature)
+    if ensemble.refit:
+        adaptation = replace(adaptation, prevalence_of_s=training.prevalence_of_s([training.whole]))
+    about["adaptation"] = asdict(adaptation)
     save_classifier(paths.MODELS / protocol / f"{name}.keras", average(fitted.members, name), about)
     shutil.rmtree(checkpoints, ignore_errors=True)
     calibration = {
@@ -94,29 +102,42 @@ def train(protocol: str, name: str, params: Params) -> None:
 def fit_ensemble(
     protocol: str, name: str, params: Params, training: Training, title: str, checkpoints: Path
 ) -> Ensemble:
-    """Fit one network for each of the first folds, without its beats: side by side, a process a core."""
+    """Fit the networks side by side, a process a core.
+
+    One leaves out each of the first folds. These are the members, or, if they are to be refitted, there is one for
+    every fold, and the members learn from all beats.
+    """
     ensemble, chosen = getattr(params.train, protocol), getattr(params.train, name)
-    learners = training.members[: ensemble.members]
+    judges = training.members if ensemble.refit else training.members[: ensemble.members]
+    learners = [*judges, *[training.whole] * ensemble.members] if ensemble.refit else judges
     begun = time.perf_counter()
     fits = Parallel(n_jobs=min(processes(), len(learners)))(
-        delayed(fit_member)(protocol, name, params, training, number, title, checkpoints)
-        for number in range(len(learners))
+        delayed(fit_member)(protocol, name, params, training, learner, number, title, checkpoints)
+        for number, learner in enumerate(learners)
     )
-    members, histories = [], []
+    networks, histories = [], []
     probabilities = np.full((len(training.table), len(aami.CLASSES)), np.nan, dtype=np.float32)
-    for member, (weights, history, judged) in zip(learners, fits, strict=True):
-        network = build(training, member.scaler, chosen, ensemble)
+    for learner, (weights, history, judged) in zip(learners, fits, strict=True):
+        network = build(training, learner.scaler, chosen, ensemble)
         network.set_weights(weights)
-        members.append(network)
-        histories.append(history.assign(fold=member.fold))
-        probabilities[member.rows] = judged
+        networks.append(network)
+        histories.append(history.assign(fold=learner.fold))
+        probabilities[learner.rows] = judged
     drawn = sum(len(one.draws.beat) * len(history) for one, history in zip(learners, histories, strict=True))
     log.info("%s: %.0f beats/s in all, everything included", title, drawn / (time.perf_counter() - begun))
-    return Ensemble(members, pd.concat(histories), probabilities)
+    count = len(judges)
+    return Ensemble(networks[-ensemble.members :], count, pd.concat(histories[:count]), probabilities)
 
 
 def fit_member(
-    protocol: str, name: str, params: Params, training: Training, number: int, title: str, checkpoints: Path
+    protocol: str,
+    name: str,
+    params: Params,
+    training: Training,
+    learner: Member,
+    number: int,
+    title: str,
+    checkpoints: Path,
 ) -> tuple[list[NDArray], pd.DataFrame, NDArray[np.float32]]:
     """Fit one network, which may be in a process of its own.
 
@@ -130,26 +151,30 @@ def fit_member(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     ensemble, chosen = getattr(params.train, protocol), getattr(params.train, name)
-    member = training.members[number]
     settings = settings_of(params.train, chosen, ensemble, number)
     make_deterministic(settings.seed)
-    network = build(training, member.scaler, chosen, ensemble)
-    title = f"{title}, fold {member.fold}"
-    log.info("%s held out: %d weights, %d draws", title, network.count_params(), len(member.draws.beat))
+    network = build(training, learner.scaler, chosen, ensemble)
+    held_out = None if learner.fold == folds.NO_FOLD else learner.held_out
+    part = f"refit {number}" if held_out is None else f"fold {learner.fold}"
+    title = f"{title}, {part}"
+    log.info("%s: %d weights, %d draws", title, network.count_params(), len(learner.draws.beat))
     config = {**chosen.model_dump(), **ensemble.model_dump(), **asdict(settings), "balance": training.method}
     with tracked_run(params.tracking, title, protocol, config) as log_values:
         watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: log_values(logs))
         history = fit(
             network,
             training.beats,
-            member.draws,
-            member.held_out,
+            learner.draws,
+            held_out,
             settings,
             training.augment,
-            checkpoints / member.fold,
+            checkpoints / part,
             [watcher],
         )
-    return network.get_weights(), history, predict(network, member.held_out.signals, member.held_out.rhythm)
+    judged = np.empty((0, len(aami.CLASSES)), dtype=np.float32)
+    if held_out is not None:
+        judged = predict(network, held_out.signals, held_out.rhythm)
+    return network.get_weights(), history, judged
 
 
 def about_model(protocol: str, name: str, learned: About) -> dict[str, object]:
@@ -168,7 +193,7 @@ def about_model(protocol: str, name: str, learned: About) -> dict[str, object]:
 def write_reports(
     folder: Path, title: str, history: pd.DataFrame, scores: dict[str, float], calibration: dict[str, float]
 ) -> None:
-    """Write the learning curves, and how the members did on the beats that they left out."""
+    """Write the learning curves, and how networks did on the beats that they left out."""
     folder.mkdir(parents=True, exist_ok=True)
     history = history.assign(epoch=history["epoch"] + 1)
     history.round(6).to_csv(folder / "history.csv", index=False)

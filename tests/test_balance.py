@@ -8,6 +8,7 @@ from stages.balance import assign_folds, balance
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About, BeatSet, read_beats
 from stages.ecg.databases import SYNTHETIC
+from stages.ecg.folds import NO_FOLD
 from stages.params import ParamsError, load_params
 
 SETTINGS = load_params().balance
@@ -71,6 +72,7 @@ def test_every_training_beat_is_held_out_once_and_learned_from_in_all_other_fold
     for fold in table["fold"].unique():
         drawn = draws.loc[draws["held_out"] == fold, "beat"]
         assert sorted(drawn) == np.flatnonzero(table["fold"] != fold).tolist()
+    assert sorted(draws.loc[draws["held_out"] == NO_FOLD, "beat"]) == list(range(len(table)))
 
 
 def test_draws_cost_no_signals(beats, tmp_path):

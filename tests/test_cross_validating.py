@@ -9,6 +9,7 @@ from stages.cross_validating import CrossValidation
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
+from stages.ecg.folds import NO_FOLD
 from stages.learning import Member, Training
 from stages.nets.fitting import Beats, Draws
 from stages.params import load_params
@@ -35,7 +36,12 @@ def training(beat_format):
         draws = Draws(drawn, drawn, none.astype(np.float32), none.astype(bool), [1.0] * 5)
         held_out = Beats(beats.signals[rows], beats.rhythm[rows], beats.labels[rows])
         members.append(Member(name, rows, held_out, draws, scaler))
-    return Training(about, table, beats, "none", lambda signals, _: signals, members)
+    everything = np.arange(COUNT, dtype=np.int32)
+    none = np.zeros(COUNT)
+    draws = Draws(everything, everything, none.astype(np.float32), none.astype(bool), [1.0] * 5)
+    nothing = Beats(beats.signals[:0], beats.rhythm[:0], beats.labels[:0])
+    whole = Member(NO_FOLD, np.zeros(COUNT, dtype=bool), nothing, draws, scaler)
+    return Training(about, table, beats, "none", lambda signals, _: signals, members, whole)
 
 
 def test_a_fraction_is_taken_of_each_record_and_class_and_what_is_held_out_stays_whole(training):

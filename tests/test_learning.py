@@ -5,11 +5,17 @@ from stages.params import load_params
 def test_a_protocol_fits_for_so_many_epochs_in_batches_of_such_a_size():
     train = load_params().train
     chosen = train.cnn.model_copy(update={"epochs": 10, "batch_size": 256})
-    ensemble = train.inter_patient.model_copy(update={"longer": 4.0, "batch": 0.25})
+    ensemble = train.inter_patient.model_copy(update={"longer": 4.0, "batch": 0.25, "refit": False})
     settings = settings_of(train, chosen, ensemble, 3)
     assert (settings.epochs, settings.batch_size, settings.seed) == (40, 64, train.seed + 3)
     assert settings_of(train, chosen, ensemble, 0, fraction_of_epochs=0.5).epochs == 20
-    assert settings.learning_rate == chosen.learning_rate
+    assert (settings.learning_rate, settings.patience) == (chosen.learning_rate, train.patience)
+
+
+def test_no_epoch_is_chosen_where_the_networks_are_refitted():
+    train = load_params().train
+    refitted = train.inter_patient.model_copy(update={"refit": True})
+    assert settings_of(train, train.cnn, refitted, 0).patience is None
 
 
 def test_a_fit_has_an_epoch_at_least():

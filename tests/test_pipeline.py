@@ -22,6 +22,7 @@ TINY = (
     "download.minutes=1.5",
     "evaluate.start_s=30",
     "tracking.mode=disabled",
+    "train.inter_patient.members=2",
     "sweep.fraction_of_epochs=0.2",
     *(f"train.{model}.epochs=2" for model in ("cnn", "rnn")),
     *(f"sweep.{model}.run_cap=2" for model in ("cnn", "rnn")),

@@ -1,7 +1,7 @@
 """Which beat is in which fold: the two protocols.
 
-The test fold is scored once a model is final. All other beats are learned from, in folds: each network of an ensemble
-leaves out one fold and is validated on it, so every beat is learned from and none is validated by who learned it.
+The test fold is scored once a model is final. All other beats are learned from, in folds: each network of a
+cross-validation leaves out one fold and is validated on it, so none is validated by who learned it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from stages.ecg.databases import Database
 
 TEST = "test"
-LEFT_OUT = "none"
+NO_FOLD = "none"
+"""The fold of beats that are left out altogether, and what is held out where a network learns from all folds."""
 
 PROTOCOL_LABELS = {"inter_patient": "inter-patient", "intra_patient": "patient-mixed"}
 """How each protocol is called wherever a person reads of it."""
@@ -42,7 +43,7 @@ def inter_patient(table: pd.DataFrame, database: Database, groups: Sequence[Sequ
     Series of str
         ``1``, ``2``, … for the folds, ``test`` or, for records that the protocol leaves out, ``none``.
     """
-    fold_of_record = dict.fromkeys(database.left_out, LEFT_OUT) | dict.fromkeys(database.ds2, TEST)
+    fold_of_record = dict.fromkeys(database.left_out, NO_FOLD) | dict.fromkeys(database.ds2, TEST)
     for number, records in enumerate(groups, start=1):
         fold_of_record |= dict.fromkeys(records, str(number))
     return table["record"].map(fold_of_record)

@@ -74,12 +74,12 @@ class Draws:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is fitted; see params.yaml, section train."""
+    """How a network is fitted; see params.yaml, section train. Without patience the last epoch is kept."""
 
     seed: int
     focal_gamma: float
     weight_decay: float
-    patience: int
+    patience: int | None
     learning_rate: float
     batch_size: int
     epochs: int
@@ -148,11 +148,13 @@ class Validation(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the best weights, stops when nothing gets better, and saves what a killed fit needs to go on.
 
+    Without patience the best are those of the last epoch.
+
     After each epoch the state of model and optimizer and the history are in ``folder``; a later fit of the very same
     thing takes them up and ends with the very same weights as one that was never killed.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, patience: int) -> None:
+    def __init__(self, folder: Path, fingerprint: str, patience: int | None) -> None:
         super().__init__()
         self.folder, self.fingerprint, self.patience = folder, fingerprint, patience
         self.history: list[dict[str, float]] = []
@@ -161,12 +163,14 @@ class Checkpoint(keras.callbacks.Callback):
     @property
     def best_epoch(self) -> int:
         """Epoch of the highest validation score, the first of equals; -1 before the first."""
+        if self.patience is None:
+            return len(self.history) - 1
         return max(range(len(self.history)), key=lambda e: self.history[e]["val_macro_f1"], default=-1)
 
     @property
     def finished(self) -> bool:
         """Whether the patience is used up."""
-        return len(self.history) - 1 - self.best_epoch >= self.patience
+        return self.patience is not None and len(self.history) - 1 - self.best_epoch >= self.patience
 
     def restore(self, model: keras.Model) -> int:
         """Take up an interrupted fit.
@@ -226,7 +230,8 @@ class Progress(keras.callbacks.Callback):
         logs = logs or {}
         self.drawn += self.draws
         speed = self.draws / (time.perf_counter() - self.epoch_begun)
-        scores = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_loss", "val_accuracy", "val_macro_f1"))
+        shown = [name for name in ("loss", "val_loss", "val_accuracy", "val_macro_f1") if name in logs]
+        scores = "  ".join(f"{name} {logs[name]:.4f}" for name in shown)
         log.info("%s: epoch %d/%d  %s  %.0f beats/s", self.name, epoch + 1, self.epochs, scores, speed)
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -239,13 +244,13 @@ def fit(
     model: keras.Model,
     train: Beats,
     draws: Draws,
-    validation: Beats,
+    validation: Beats | None,
     settings: Settings,
     augment: Augment,
     folder: Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> pd.DataFrame:
-    """Fit a network and leave it with the weights of its best epoch.
+    """Fit a network and leave it with the weights of its best epoch, or of the last where no epoch is chosen.
 
     Adam with decoupled weight decay (Loshchilov & Hutter, ICLR 2019), a learning rate that rises from zero to its
     peak and falls along a cosine back to zero, and the focal loss of Lin et al., "Focal loss for dense object
@@ -257,8 +262,9 @@ def fit(
         From :mod:`stages.nets.building`, built after :func:`make_deterministic`.
     train : Beats
     draws : Draws
-    validation : Beats
-        Beats that only the score after each epoch sees: it decides when to stop and which epoch is the best.
+    validation : Beats or None
+        Beats that only the score after each epoch sees: with ``settings.patience`` it decides when to stop and which
+        epoch is the best.
     settings : Settings
     augment : callable
         Alters the signals of ``draws.altered``.
@@ -270,7 +276,8 @@ def fit(
     Returns
     -------
     DataFrame, one row an epoch
-        ``epoch`` from 0, ``loss``, ``val_loss``, ``val_accuracy``, ``val_macro_f1``, ``val_f1_<class>``, ``best``.
+        ``epoch`` from 0, ``loss``, ``best`` (the epoch whose weights are kept); where there is a validation,
+        ``val_loss``, ``val_accuracy``, ``val_macro_f1`` and ``val_f1_<class>``.
 
     Raises
     ------
@@ -281,7 +288,8 @@ def fit(
     checkpoint = Checkpoint(folder, _fingerprint(model, train, draws, validation, settings), settings.patience)
     first = checkpoint.restore(model)
     batches = DrawnBatches(train, draws, settings, augment, first)
-    watchers = [Validation(validation), keras.callbacks.TerminateOnNaN(), checkpoint]
+    scorers = [] if validation is None else [Validation(validation)]
+    watchers = [*scorers, keras.callbacks.TerminateOnNaN(), checkpoint]
     if first < settings.epochs and not checkpoint.finished:
         model.fit(
             batches,
@@ -355,11 +363,11 @@ def state_of(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _fingerprint(model: keras.Model, train: Beats, draws: Draws, validation: Beats, settings: Settings) -> str:
+def _fingerprint(model: keras.Model, train: Beats, draws: Draws, validation: Beats | None, settings: Settings) -> str:
     digest = hashlib.sha256(model.to_json().encode())
     digest.update(json.dumps([asdict(settings), list(draws.class_weights)]).encode())
     arrays: list[NDArray] = [draws.beat, draws.partner, draws.mix, draws.altered]
-    for beats in (train, validation):
+    for beats in (train, validation) if validation else (train,):
         arrays += [beats.signals, beats.rhythm, beats.labels]
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)

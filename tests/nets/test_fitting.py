@@ -33,10 +33,11 @@ def small_network():
     return build_cnn(Inputs((60, 1), [0.0, 0.0], [1.0, 1.0]), 8, 8, 8, 16, 0.3, True)
 
 
-def run(folder, callbacks=(), settings=SETTINGS, train=None):
+def run(folder, callbacks=(), settings=SETTINGS, train=None, validated=True):
     train = toy_beats(400, 1) if train is None else train
+    validation = toy_beats(200, 2) if validated else None
     model = small_network()
-    history = fit(model, train, plain_draws(400), toy_beats(200, 2), settings, unchanged, folder, callbacks)
+    history = fit(model, train, plain_draws(400), validation, settings, unchanged, folder, callbacks)
     return model, history
 
 
@@ -115,6 +116,16 @@ def test_stops_when_nothing_gets_better(tmp_path):
     settings = Settings(**{**SETTINGS.__dict__, "learning_rate": 1e-6, "patience": 2, "epochs": 30})
     _, history = run(tmp_path / "fit", settings=settings)
     assert len(history) == history.loc[history["best"], "epoch"].item() + 1 + 2
+
+
+def test_without_patience_the_last_epoch_is_kept_with_a_validation_or_without(tmp_path):
+    settings = Settings(**{**SETTINGS.__dict__, "patience": None})
+    judged, history = run(tmp_path / "judged", settings=settings)
+    assert history["best"].tolist() == [False, False, False, True]
+    alone, curve = run(tmp_path / "alone", settings=settings, validated=False)
+    assert list(curve) == ["epoch", "loss", "best"]
+    for a, b in zip(judged.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_loss_that_is_no_number_is_an_error(tmp_path):
