@@ -23,7 +23,7 @@ beats.
 ## Data and protocol
 
 {database} ({dates}). {split}
-The model averages {members} networks, each fitted without one fold of the training beats.
+The model averages {members} networks, each fitted {learned}.
 
 - to learn from: {taught}
 - test fold: {n_test:,} beats ({support})
@@ -93,6 +93,7 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
         f"F1 V {number(left['f1_V'])}, F1 F {number(left['f1_F'])}"
         for record, left in scores["without"].items()
     ]
+    ensemble = getattr(params.train, protocol)
     return CARD.format(
         title=f"{name.upper()}, {label}",
         warning=findings.warning(database, [protocol]),
@@ -102,7 +103,8 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
         taught=findings.taught(protocol, database),
         detected=DETECTED[protocol],
         licence=LICENCE.format(database=database) if database.licence else MADE_UP,
-        members=getattr(params.train, protocol).members,
+        members=ensemble.members,
+        learned="to all training beats" if ensemble.refit else "without one fold of the training beats",
         n_test=scores["n_test"],
         support=", ".join(f"{of_class['support']:,} {c}" for c, of_class in scores["per_class"].items()),
         figures="\n".join(figures),

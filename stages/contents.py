@@ -211,8 +211,9 @@ GROUP_WORDS = Text(
 CLASS_WORDS = Text(["How well each class is called, the three models beside each other."])
 TRAINING_WORDS = Text(
     [
-        "Each network of an ensemble leaves out one fold of the training beats, which tells it when to stop; those "
-        "scores, not the ones above, chose the design."
+        "How networks do on the fold of the training beats that they left out; those scores, not the ones above, "
+        "chose the design. The patient-mixed ones are the networks of the ensemble, each with the weights of its best "
+        "epoch; the inter-patient ones are for this alone, and those of the ensemble learn from all training beats."
     ]
 )
 DATA_WORDS = Text(["What there is to learn from: the mean beat of each class, and how rare most classes are."])
