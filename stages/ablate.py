@@ -41,18 +41,25 @@ class AblationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment: a network, a changed idea and a seed."""
+    """One experiment: a network, a changed idea, what is set in every run, and a seed."""
 
     model: str
     label: str
     verdict: str
-    overrides: tuple[str, ...]
+    changes: dict[str, Any]
+    everywhere: dict[str, Any]
     seed: int
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The changes of the idea, as DVC takes them."""
+        return tuple(f"{key}={written(value)}" for key, value in self.changes.items())
 
     @property
     def settings(self) -> tuple[str, ...]:
         """All that differs from params.yaml, as DVC takes it."""
-        return (*self.overrides, f"train.seed={self.seed}", "tracking.mode=disabled")
+        changes = {**self.everywhere, **self.changes, "train.seed": self.seed}
+        return tuple(f"{key}={written(value)}" for key, value in changes.items())
 
     def name(self, params: bytes) -> str:
         """Name the experiment, anew for each version of params.yaml."""
@@ -86,12 +93,11 @@ def planned(settings: Ablation) -> Iterator[Run]:
     """List the experiments: each network as committed, then each idea that is meant for it."""
     for model in MODELS:
         for seed in settings.seeds:
-            yield Run(model, COMMITTED, "kept", (), seed)
+            yield Run(model, COMMITTED, "kept", {}, settings.everywhere, seed)
         for idea in settings.ideas:
-            overrides = tuple(f"{key}={written(value)}" for key, value in idea.changes.items())
             for seed in settings.seeds:
                 if model in idea.models:
-                    yield Run(model, idea.label, idea.verdict, overrides, seed)
+                    yield Run(model, idea.label, idea.verdict, idea.changes, settings.everywhere, seed)
 
 
 def written(value: Any) -> str:

@@ -237,6 +237,7 @@ class Idea(Section):
 
 class Ablation(Section):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
+    everywhere: dict[str, Any]
     ideas: tuple[Idea, ...] = Field(strict=False)
 
 

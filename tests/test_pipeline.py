@@ -239,7 +239,7 @@ def test_ideas_are_tried_as_experiments_beside_the_working_tree(rebuilt):
     kept = (rebuilt / "params.yaml").read_text()
     params = yaml.safe_load(kept)
     idea = {"idea": "fewer epochs", "verdict": "dropped", "models": ["cnn"], "changes": {"train.cnn.epochs": 1}}
-    params["ablation"] = {"seeds": [1], "ideas": [idea]}
+    params["ablation"] = {"seeds": [1], "everywhere": {"tracking.mode": "disabled"}, "ideas": [idea]}
     (rebuilt / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     command = [sys.executable, "-m", "stages.ablate", "--model", "cnn"]
     for _ in range(2):
