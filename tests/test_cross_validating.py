@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import cross_validating
+from stages import cross_validating, train
 from stages.cross_validating import CrossValidation
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
 from stages.ecg.folds import NO_FOLD
-from stages.learning import Member, Training
+from stages.learning import Member, Training, build
 from stages.nets.fitting import Beats, Draws
 from stages.params import load_params
 
@@ -75,3 +75,29 @@ def test_a_trial_runs_its_fraction_of_the_epochs_and_scores_every_beat(training,
     assert {scores["of_epochs"] for scores in told} == {2}
     assert [scores["beats_drawn"] for scores in told] == [40, 80]
     assert objective.judged.rows.all()
+
+
+@pytest.mark.parametrize(("refit", "averaged"), [(True, [2, 3, 4]), (False, [0, 1])])
+def test_the_ensemble_is_of_the_networks_refitted_and_only_the_others_are_scored(
+    training, monkeypatch, tmp_path, refit, averaged
+):
+    """Every weight of a made-up fit is its number, so that a network can be followed into the ensemble."""
+    params = load_params()
+    ensemble = params.train.inter_patient.model_copy(update={"members": 3, "refit": refit})
+    params = params.model_copy(update={"train": params.train.model_copy(update={"inter_patient": ensemble})})
+    learned = []
+
+    def fit_member(protocol, name, params, training, learner, number, title, checkpoints):
+        learned.append(learner.fold)
+        weights = build(training, learner.scaler, params.train.cnn, ensemble).get_weights()
+        history = pd.DataFrame({"epoch": [0], "loss": [1.0], "best": [True]})
+        judged = np.full((learner.rows.sum(), len(aami.CLASSES)), number, dtype=np.float32)
+        return [np.full_like(array, number) for array in weights], history, judged
+
+    monkeypatch.setattr(train, "fit_member", fit_member)
+    monkeypatch.setattr(train, "processes", lambda: 1)
+    fitted = train.fit_ensemble("inter_patient", "cnn", params, training, "made up", tmp_path)
+    assert learned == ["101", "106", *[NO_FOLD] * (3 if refit else 0)]
+    assert [network.get_weights()[0].flat[0] for network in fitted.members] == averaged
+    assert (fitted.folds, fitted.history["fold"].tolist()) == (2, ["101", "106"])
+    np.testing.assert_array_equal(fitted.probabilities[:, 0], np.repeat([0, 1], COUNT // 2))

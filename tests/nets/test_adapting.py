@@ -90,7 +90,7 @@ def shapes(kinds, seed=0):
     return signals[:, :, None].astype("f4")
 
 
-def test_the_nearest_are_those_of_the_same_kind_and_recording():
+def test_the_nearest_are_those_of_the_same_shape_and_recording():
     kinds = np.random.default_rng(1).integers(0, 3, 300)
     records = np.repeat(["a", "b"], 150)
     nearest = nearest_beats(shapes_of(shapes(kinds)), records, 15)
