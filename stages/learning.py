@@ -173,6 +173,7 @@ def settings_of(
         seed=train.seed + number,
         focal_gamma=train.focal_gamma,
         patience=None if ensemble.refit else train.patience,
+        transplant=ensemble.transplant,
         **fitted,
     )
 

@@ -146,6 +146,7 @@ class Ensemble(Section):
     batch: Annotated[float, Field(gt=0, le=1)]
     dropout: Annotated[float, Field(ge=0, le=1)]
     shape_tells_s: bool
+    transplant: Annotated[float, Field(ge=0, le=1)]
     alike_beats: Annotated[int, Field(ge=1, le=1000)] | None
     prior_beats: Annotated[float, Field(ge=1, le=1e9)] | None
 

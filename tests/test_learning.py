@@ -18,6 +18,12 @@ def test_no_epoch_is_chosen_where_the_networks_are_refitted():
     assert settings_of(train, train.cnn, refitted, 0).patience is None
 
 
+def test_a_protocol_transplants_so_many_v_beats():
+    train = load_params().train
+    some = train.inter_patient.model_copy(update={"transplant": 0.3})
+    assert settings_of(train, train.cnn, some, 0).transplant == 0.3
+
+
 def test_a_fit_has_an_epoch_at_least():
     train = load_params().train
     short = train.inter_patient.model_copy(update={"longer": 0.01})

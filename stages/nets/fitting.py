@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from stages.ecg import aami
+from stages.nets.transplanting import transplant
 
 SCORED = [aami.CLASSES.index(name) for name in "NSVF"]
 """Classes of the validation score; Q has too few beats outside paced records to steer by."""
@@ -83,6 +84,7 @@ class Settings:
     learning_rate: float
     batch_size: int
     epochs: int
+    transplant: float
 
 
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
@@ -110,11 +112,12 @@ class DrawnBatches(keras.utils.PyDataset):
             partner = self.draws.partner[drawn]
             signals = signals + mix[:, None, None] * (self.beats.signals[partner] - signals)
             rhythm = rhythm + mix[:, None] * (self.beats.rhythm[partner] - rhythm)
-        altered = self.draws.altered[drawn]
+        labels, altered = self.beats.labels[beat], self.draws.altered[drawn]
+        rng = np.random.default_rng([self.settings.seed, self.epoch, index])
         if altered.any():
-            rng = np.random.default_rng([self.settings.seed, self.epoch, index])
             signals[altered] = self.augment(signals[altered], rng)
-        labels = self.beats.labels[beat]
+        if self.settings.transplant:
+            signals = transplant(signals, labels, self.settings.transplant, rng)
         return {"beat": signals, "rhythm": rhythm}, self.one_hot[labels], self.weights[labels]
 
     def on_epoch_end(self) -> None:

@@ -6,7 +6,7 @@ from stages.nets.building import Inputs, build_cnn
 from stages.nets.fitting import Beats, DrawnBatches, Draws, Settings, Validation, fit, make_deterministic
 
 SETTINGS = Settings(
-    seed=3, focal_gamma=2.0, weight_decay=1e-3, patience=10, learning_rate=3e-3, batch_size=32, epochs=4
+    seed=3, focal_gamma=2.0, weight_decay=1e-3, patience=10, learning_rate=3e-3, batch_size=32, epochs=4, transplant=0.0
 )
 
 
@@ -165,6 +165,22 @@ def test_only_altered_draws_are_augmented_and_the_beats_stay_as_they_are():
     inputs, _, _ = batches[0]
     assert ((inputs["beat"].max(axis=(1, 2)) > 50) == (batches.order >= 5)).all()
     np.testing.assert_array_equal(beats.signals, kept)
+
+
+def test_v_beats_are_transplanted_anew_each_epoch_as_the_settings_say():
+    beats = toy_beats(200, 1)
+    pairs = Beats(np.concatenate([beats.signals, 0.5 * beats.signals], axis=2), beats.rhythm, beats.labels)
+    settings = Settings(**{**SETTINGS.__dict__, "transplant": 1.0, "batch_size": 200})
+    batches = DrawnBatches(pairs, plain_draws(200), settings, unchanged)
+    shown = []
+    for _ in range(2):
+        moved = np.abs(batches[0][0]["beat"] - pairs.signals[batches.order]).max(axis=(1, 2)) > 1e-6
+        of_v = beats.labels[batches.order] == 2
+        assert moved[of_v].mean() > 0.9
+        assert moved[~of_v].mean() < 0.5
+        shown.append(batches[0][0]["beat"][of_v].sum())
+        batches.on_epoch_end()
+    assert shown[0] != shown[1]
 
 
 def test_class_weights_reach_the_loss():

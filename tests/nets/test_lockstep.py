@@ -13,7 +13,7 @@ BEATS = Beats(SIGNALS, RNG.normal(size=(120, 2)).astype(np.float32), LABELS)
 
 
 def settings(seed, learning_rate=0.003):
-    return Settings(seed, 0.0, 1e-3, patience=9, learning_rate=learning_rate, batch_size=32, epochs=2)
+    return Settings(seed, 0.0, 1e-3, patience=9, learning_rate=learning_rate, batch_size=32, epochs=2, transplant=0.0)
 
 
 def runner(fold, settings):
