@@ -1,19 +1,22 @@
 """Cross-validate the design of params.yaml on the patients of DS1, and what one changed idea makes of it.
 
 Every run is a DVC experiment on ``train@inter_patient-<model>``, so `dvc exp show` lists them, and a run that ended is
-not run again. ``metrics/ablation.csv`` and ``metrics/ablation.png`` out. DS2 is nowhere near.
+not run again while the code and the parameters that it reads stay as they are. ``metrics/ablation.csv`` and
+``metrics/ablation.png`` out. DS2 is nowhere near.
 """
 
 import argparse
 import hashlib
 import json
 import logging
+import operator
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,8 @@ from stages.scores.style import save_png
 
 PROTOCOL = "inter_patient"
 COMMITTED = "as committed"
+LOCK_FILE = Path("dvc.lock")
+CODE = "stages/"
 SCORES = ("macro_f1_nsvf", "accuracy", "f1_N", "f1_S", "f1_V", "f1_F")
 
 log = logging.getLogger(__name__)
@@ -61,9 +66,9 @@ class Run:
         changes = {**self.everywhere, **self.changes, "train.seed": self.seed}
         return tuple(f"{key}={written(value)}" for key, value in changes.items())
 
-    def name(self, params: bytes) -> str:
-        """Name the experiment, anew for each version of params.yaml."""
-        digest = hashlib.sha256(params + repr(self.settings).encode()).hexdigest()
+    def name(self, pipeline: bytes) -> str:
+        """Name the experiment, anew for each version of what it reads, see :func:`pipeline_of`."""
+        digest = hashlib.sha256(pipeline + repr(self.settings).encode()).hexdigest()
         return f"{self.model}-{re.sub(r'[^a-z0-9]+', '-', self.label.lower())}-{self.seed}-{digest[:6]}"
 
 
@@ -117,7 +122,7 @@ def scores_of(run: Run) -> dict[str, float]:
     AblationError
         If it fails.
     """
-    name = run.name(PARAMS_FILE.read_bytes())
+    name = run.name(pipeline_of(run.model))
     report = (paths.METRICS / PROTOCOL / run.model / "training.json").as_posix()
     try:
         text = dvc.api.read(report, rev=name)
@@ -126,6 +131,26 @@ def scores_of(run: Run) -> dict[str, float]:
         text = dvc.api.read(report, rev=name)
     scores = json.loads(text)["cross_validation"]
     return {score: scores[score] for score in SCORES}
+
+
+def pipeline_of(model: str) -> bytes:
+    """Join the code and the parameters that the stages up to the fit of a network read, as they are now.
+
+    Raises
+    ------
+    AblationError
+        If ``dvc.lock`` does not have these stages, so that nobody knows what they read.
+    """
+    locked = yaml.safe_load(LOCK_FILE.read_text(encoding="utf-8"))["stages"] if LOCK_FILE.is_file() else {}
+    names = ("download", "extract", f"balance@{PROTOCOL}", f"train@{PROTOCOL}-{model}")
+    if missing := [name for name in names if name not in locked]:
+        raise AblationError(f"{LOCK_FILE} has no {', '.join(missing)}; run `dvc repro {names[-1]}` first")
+    code = {Path(read["path"]) for name in names for read in locked[name]["deps"] if read["path"].startswith(CODE)}
+    files = sorted(file for path in code for file in (path, *path.rglob("*")) if file.is_file())
+    params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
+    keys = sorted({key for name in names for key in locked[name]["params"][PARAMS_FILE.name]})
+    values = {key: reduce(operator.getitem, key.split("."), params) for key in keys}
+    return b"".join([*(file.read_bytes() for file in files), json.dumps(values).encode()])
 
 
 def experiment(name: str, run: Run) -> None:

@@ -40,12 +40,54 @@ def test_values_are_written_as_they_are_read(value):
     assert "\n" not in ablate.written(value)
 
 
-def test_an_experiment_has_a_name_of_its_own_for_each_version_of_the_parameters():
+def test_an_experiment_has_a_name_of_its_own_for_each_version_of_what_it_reads():
     runs = list(ablate.planned(SETTINGS))
-    names = [run.name(params) for run in runs for params in (b"a: 1", b"a: 2")]
+    names = [run.name(pipeline) for run in runs for pipeline in (b"a: 1", b"a: 2")]
     assert len(set(names)) == 2 * len(runs)
     assert names[0].startswith("cnn-as-committed-1-")
     assert all(name.replace("-", "").isalnum() for name in names)
+
+
+@pytest.fixture
+def project(monkeypatch, tmp_path):
+    """A project whose stages read one file of code each, data, and two parameters."""
+    monkeypatch.chdir(tmp_path)
+    locked = {}
+    for name in ("download", "extract", "balance@inter_patient", "train@inter_patient-cnn"):
+        code = f"stages/{name.partition('@')[0]}.py"
+        locked[name] = {
+            "deps": [{"path": code, "md5": "0"}, {"path": "data/raw", "md5": "0"}],
+            "params": {"params.yaml": {"extract.fs_hz": 1, "train.cnn": {}}},
+        }
+        (tmp_path / code).parent.mkdir(exist_ok=True)
+        (tmp_path / code).write_text(name)
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": locked}))
+    (tmp_path / "params.yaml").write_text("extract: {fs_hz: 360}\ntrain: {cnn: {epochs: 1}, rnn: {epochs: 1}}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "other"),
+    [
+        ("stages/extract.py", "changed", True),
+        ("stages/predict.py", "changed", False),
+        ("params.yaml", "extract: {fs_hz: 250}\ntrain: {cnn: {epochs: 1}, rnn: {epochs: 1}}\n", True),
+        ("params.yaml", "extract: {fs_hz: 360}\ntrain: {cnn: {epochs: 2}, rnn: {epochs: 1}}\n", True),
+        ("params.yaml", "extract: {fs_hz: 360}\ntrain: {cnn: {epochs: 1}, rnn: {epochs: 2}}\n", False),
+    ],
+)
+def test_what_a_network_does_not_read_does_not_make_its_experiments_others(project, file, text, other):
+    before = ablate.pipeline_of("cnn")
+    (project / file).write_text(text)
+    assert (ablate.pipeline_of("cnn") != before) == other
+
+
+def test_stages_that_never_ran_are_named(project):
+    with pytest.raises(ablate.AblationError, match=r"dvc.lock has no train@inter_patient-rnn; run `dvc repro"):
+        ablate.pipeline_of("rnn")
+    (project / "dvc.lock").unlink()
+    with pytest.raises(ablate.AblationError, match=r"has no download, extract, balance@inter_patient, train@"):
+        ablate.pipeline_of("cnn")
 
 
 def scored():
@@ -85,9 +127,8 @@ def test_a_failing_experiment_is_told(monkeypatch, tmp_path):
         ablate.experiment("cnn-as-committed-1-abcdef", next(ablate.planned(SETTINGS)))
 
 
-def test_a_finished_experiment_is_not_run_again(monkeypatch, tmp_path):
-    (tmp_path / "params.yaml").write_text("a: 1")
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("project")
+def test_a_finished_experiment_is_not_run_again(monkeypatch):
     asked = []
 
     def read(path, rev):
