@@ -273,17 +273,6 @@ class Params(Section):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _beats_of_the_past_are_judged_alone(self) -> "Params":
-        for protocol in PROTOCOLS:
-            if self.extract.statistics == "past" and getattr(self.train, protocol).alike_beats is not None:
-                raise ValueError(
-                    f"train.{protocol}.alike_beats: expected null beside extract.statistics: past, because each step "
-                    "along beats alike then leads to an earlier one and every beat is judged as the first of its "
-                    "recording; found a number"
-                )
-        return self
-
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check a parameter file.

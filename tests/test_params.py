@@ -103,11 +103,6 @@ def test_missing_or_broken_file(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-def test_beats_of_the_past_are_not_shared_among_those_alike(changed):
-    with pytest.raises(ParamsError, match=r"train.inter_patient.alike_beats: expected null beside extract.statistics"):
-        changed("extract.statistics", "past")
-
-
 @pytest.mark.parametrize(("path", "value"), [("train.focal_gamma", 2.0), ("balance.method", "class_weight")])
 def test_uncalibrated_probabilities_are_not_adapted(changed, path, value):
     with pytest.raises(ParamsError, match=r"train.inter_patient.prior_beats: expected null"):

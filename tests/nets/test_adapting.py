@@ -142,23 +142,41 @@ def everyone_else(count):
 
 def test_what_is_propagated_keeps_its_sum_and_ends_between_its_own_value_and_the_mean():
     values = np.array([1.0, 0.0, 0.0, 0.0])
-    spread = propagate(values, everyone_else(4))
+    spread = propagate(values, everyone_else(4), 0.98, 100)
     assert spread.sum() == pytest.approx(1)
     assert 0.25 < spread[0] < 0.35
-    np.testing.assert_array_equal(propagate(np.stack([values, values], axis=1), everyone_else(4))[:, 1], spread)
+    np.testing.assert_array_equal(
+        propagate(np.stack([values, values], axis=1), everyone_else(4), 0.98, 100)[:, 1], spread
+    )
 
 
 def test_nothing_passes_between_beats_that_are_not_alike():
     apart = np.array([[1], [0], [3], [2]])
-    np.testing.assert_array_equal(propagate(np.array([0.9, 0.1, 0.0, 0.0]), apart)[2:], 0)
+    np.testing.assert_array_equal(propagate(np.array([0.9, 0.1, 0.0, 0.0]), apart, 0.98, 100)[2:], 0)
+
+
+def past_adapter(signals, rhythm):
+    how = Adaptation(alike_beats=3, prior_beats=None, prevalence_of_s=PREVALENCE, past_only=True)
+    return Adapter(how, signals, rhythm, np.zeros(len(signals)))
 
 
 def test_of_the_past_nothing_reaches_back():
     rng = np.random.default_rng(5)
-    features, values = rng.normal(size=(60, 3)), rng.random(60)
-    whole = propagate(values, nearest_beats(features, np.zeros(60), 3, past_only=True))
-    first = propagate(values[:40], nearest_beats(features[:40], np.zeros(40), 3, past_only=True))
-    np.testing.assert_allclose(whole[:40], first, rtol=1e-12)
+    signals, rhythm = rng.normal(size=(60, 30, 1)).astype("f4"), rng.normal(size=(60, 6)).astype("f4")
+    given = rng.dirichlet(np.ones(5), 60)
+    whole, first = past_adapter(signals, rhythm)(given), past_adapter(signals[:40], rhythm[:40])(given[:40])
+    np.testing.assert_allclose(whole[:40], first, rtol=1e-6)
+
+
+def test_of_the_past_each_kind_keeps_its_class_and_a_mistake_is_outvoted():
+    kinds = np.random.default_rng(3).permutation(np.repeat([0, 1], [90, 30]))
+    given = np.array([[0.9, 0.0, 0.1, 0, 0], [0.1, 0.0, 0.9, 0, 0]])[kinds]
+    last = np.flatnonzero(kinds == 1)[-1]
+    given[last] = [0.6, 0.0, 0.4, 0, 0]
+    adapted = past_adapter(shapes(kinds), np.zeros((120, 6), "f4"))(given)
+    expected = np.where(kinds == 1, 2, 0)
+    first = np.flatnonzero(kinds == 1)[:3]  # may have nothing of their own kind before them
+    np.testing.assert_array_equal(np.delete(adapted.argmax(axis=1), first), np.delete(expected, first))
 
 
 def test_beats_of_one_shape_outvote_a_mistake_about_shape():
