@@ -114,10 +114,15 @@ def test_the_table_has_mean_deviation_and_change_of_each_idea():
     assert table.loc[0, "changes"] == ""
 
 
-def test_the_figure_has_a_panel_a_network_and_a_row_an_idea():
-    panels = ablation_figure(ablate.summarise(scored()), "title").axes
-    assert [axes.get_title() for axes in panels] == ["CNN", "RNN"]
-    assert [label.get_text() for label in panels[1].get_yticklabels()] == ["as committed", "without the median beat"]
+def test_the_figure_has_a_row_an_idea_and_a_colour_a_network():
+    (axes,) = ablation_figure(ablate.summarise(scored()), "title").axes
+    ideas = ["as committed", "without the median beat", "with SMOTE"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ideas
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["CNN", "RNN"]
+    cnn, rnn = (bars.lines[0] for bars in axes.containers)
+    assert [round(height) for height in cnn.get_ydata()] == [0, 1, 2]
+    assert [round(height) for height in rnn.get_ydata()] == [0, 1]
+    assert cnn.get_xdata()[2] == pytest.approx(0.45)
 
 
 def test_a_failing_experiment_is_told(monkeypatch, tmp_path):

@@ -149,28 +149,29 @@ def _score_ticks(scale: Normalize) -> list[tuple[float, str]]:
 
 
 def ablation_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Mean score of each changed idea, with its standard deviation over seeds, a panel a network.
+    """Mean score of each changed idea, with its standard deviation over seeds, a colour a network.
 
     ``table`` has the columns ``model``, ``idea``, ``macro_f1_nsvf`` and ``macro_f1_nsvf_sd``; the first row of a
-    network is the design that the others differ from.
+    network is the design that the others differ from, which a line carries on.
     """
-    panels = list(table.groupby("model", sort=False))
-    most = max(len(rows) for _, rows in panels)
-    figure, all_axes = titled_axes(title, (5.6 * len(panels), 1.4 + 0.3 * most), columns=len(panels), grid="x")
-    for axes, (model, rows) in zip(all_axes, panels, strict=True):
-        heights = range(len(rows), 0, -1)
-        committed = rows["macro_f1_nsvf"].iloc[0]
-        axes.axvline(committed, color="0.4", linewidth=1, linestyle="--")
+    ideas = list(table["idea"].unique())
+    models = list(table.groupby("model", sort=False))
+    figure, (axes,) = titled_axes(title, (8.6, 1.8 + 0.36 * len(ideas)), grid="x")
+    for number, (model, rows) in enumerate(models):
+        colour, beside = GROUP_COLOURS[number], 0.3 * (number - (len(models) - 1) / 2)
+        axes.axvline(rows["macro_f1_nsvf"].iloc[0], color=colour, linewidth=1, linestyle="--")
         axes.errorbar(
             rows["macro_f1_nsvf"],
-            heights,
+            [ideas.index(idea) + beside for idea in rows["idea"]],
             xerr=rows["macro_f1_nsvf_sd"],
             fmt="o",
-            color=GROUP_COLOURS[0],
+            color=colour,
             capsize=3,
+            label=str(model).upper(),
         )
-        axes.set_yticks(heights, rows["idea"])
-        axes.set(title=str(model).upper(), xlabel="macro F1 (N S V F), mean and sd over seeds", ylim=(0.4, most + 0.6))
+    axes.set_yticks(range(len(ideas)), ideas)
+    axes.set(xlabel="macro F1 (N S V F), mean and sd over seeds", ylim=(len(ideas) - 0.4, -0.6))
+    axes.legend(loc="lower left", frameon=False)
     return figure
 
 
