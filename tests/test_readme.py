@@ -93,3 +93,25 @@ def test_the_ideas_are_those_of_ablate():
         change = "" if row["idea"] == "as committed" else change.replace("−0.000", "0.000")
         expected.append([row["model"], row["idea"], row["verdict"], shown[0], change, *shown[1:]])
     assert rows("model", "idea", "here", "macro F1 (N S V F)", "change", "F1 S", "F1 V") == expected
+
+
+def test_the_scores_under_noise_are_those_of_robustness():
+    table = pd.read_csv(io.StringIO(committed("metrics/robustness/classes.csv")))
+    known = table[table["model"] == "ensemble"].set_index(["noise", "gate", "snr_db"])
+    levels = sorted(known.index.get_level_values("snr_db").dropna().unique(), reverse=True)
+    found = rows("noise", "gate", *(f"{level:.0f} dB".replace("-", "−") for level in levels))
+    assert len(found) == 6
+    for noise, gate, *shown in found:
+        scores = known.loc[(noise[-3:-1], gate == "with")].loc[levels]
+        passed = [f" ({share:.0%})".replace("%", " %") if gate == "with" else "" for share in scores["judged"]]
+        assert shown == [f"{f1:.3f}{share}" for f1, share in zip(scores["macro_f1_nsvf"], passed, strict=True)]
+
+
+def test_the_scores_of_detected_beats_are_those_of_detect():
+    models = json.loads(committed("metrics/detection/detection.json"))["end_to_end"]["models"]
+    found = rows("model", "fiducials", "QRS Se", "QRS +P", "V Se", "V +P", "S Se", "S +P")
+    assert [row[:2] for row in found] == [[model, beats] for model in models for beats in ("annotated", "detected")]
+    for model, beats, *shown in found:
+        gross = models[model][beats]["ec57"]["e_j_in_n"]["scored"]["gross"]
+        of_kinds = [gross[kind][score] for kind in ("qrs", "veb", "sveb") for score in ("se", "ppv")]
+        assert shown == [f"{100 * score:.1f}" for score in of_kinds]
