@@ -97,7 +97,7 @@ def test_the_ideas_are_those_of_ablate():
 
 def test_the_scores_under_noise_are_those_of_robustness():
     table = pd.read_csv(io.StringIO(committed("metrics/robustness/classes.csv")))
-    known = table[table["model"] == "ensemble"].set_index(["noise", "gate", "snr_db"])
+    known = table[table["model"] == "ensemble"].set_index(["noise", "gate", "snr_db"]).sort_index()
     levels = sorted(known.index.get_level_values("snr_db").dropna().unique(), reverse=True)
     found = rows("noise", "gate", *(f"{level:.0f} dB".replace("-", "−") for level in levels))
     assert len(found) == 6
