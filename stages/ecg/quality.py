@@ -128,7 +128,7 @@ def unreadable_beats(
     samples : ndarray of int64, shape (beats,)
         Fiducials in time order.
     windows : ndarray of float32, shape (beats, samples, channels)
-        The first channel in units of the median R wave.
+        The first channel is taken, in any unit.
     times_s : ndarray, shape (samples,)
         Of the samples of a window, from the fiducial.
 
@@ -141,12 +141,14 @@ def unreadable_beats(
     readable = np.flatnonzero(reasons == "")
     before = (times_s >= BEFORE_QRS_S[0]) & (times_s < BEFORE_QRS_S[1])
     if len(readable) and before.any():
-        reasons[readable[_restlessness(windows[readable][:, before, 0]) > RESTLESS]] = "noisy"
+        r_wave = np.median(np.abs(windows[:, np.abs(times_s).argmin(), 0]))
+        restlessness = _restlessness(windows[readable][:, before, 0]) / max(r_wave, TINY)
+        reasons[readable[restlessness > RESTLESS]] = "noisy"
     return reasons
 
 
 def _restlessness(segments: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Compute what ``RESTLESS`` bounds, for segments of shape (beats, samples)."""
+    """Compute what ``RESTLESS`` bounds, in the unit of the segments, of shape (beats, samples)."""
     level = segments.astype(np.float64) - segments.mean(axis=1, keepdims=True)
     unlike = level - uniform_filter1d(level, NEIGHBOURS, axis=0, mode="nearest")
     return uniform_filter1d(unlike.std(axis=1), NEIGHBOURS, mode="nearest")

@@ -82,7 +82,8 @@ def windows_of(signal, beats, fs=360):
     return signal[beats[:, None] + np.arange(-90, 108)][:, :, None].astype("f4"), times
 
 
-def test_waves_anywhere_before_the_beats_make_them_noisy():
+@pytest.mark.parametrize("unit", [0.1, 1, 10])
+def test_waves_anywhere_before_the_beats_make_them_noisy_in_any_unit(unit):
     signal, beats = ecg(), np.arange(1, 59) * 360 + 180
     windows, times = windows_of(signal, beats)
     problems = [Problem(0, 1000, "missing")]
@@ -90,7 +91,7 @@ def test_waves_anywhere_before_the_beats_make_them_noisy():
     rng = np.random.default_rng(0)
     for at in rng.integers(30 * 360, 59 * 360, 150):
         signal[at : at + 40] += rng.uniform(-2, 2)
-    reasons = unreadable_beats([], beats, *windows_of(signal, beats))
+    reasons = unreadable_beats([], beats, *windows_of(signal * unit, beats))
     assert set(reasons[beats > 36 * 360]) == {"noisy"}
     assert set(reasons[beats < 22 * 360]) == {""}
 
