@@ -2,8 +2,8 @@
 
 The networks see each beat beside the median beat of its recording. Some twenty patients show few pairs of a V beat and
 a normal one, and a network remembers them: it takes V beats that are low and narrow for S beats. Wide or narrow, high
-or low mean little; what counts is the difference from the median beat. Where V beats alone were shown beside others, the
-wide normal beats of a bundle branch block were taken for V beats, so some normal beats are shown wide as well.
+or low mean little; what counts is the difference from the median beat. Where V beats alone were shown beside others,
+the wide normal beats of a bundle branch block were taken for V beats, so some normal beats are shown wide as well.
 """
 
 import numpy as np
