@@ -103,6 +103,11 @@ def test_missing_or_broken_file(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
+def test_beats_of_the_past_may_be_shared_among_those_alike(changed):
+    params = changed("extract.statistics", "past")
+    assert params.train.inter_patient.alike_beats is not None
+
+
 @pytest.mark.parametrize(("path", "value"), [("train.focal_gamma", 2.0), ("balance.method", "class_weight")])
 def test_uncalibrated_probabilities_are_not_adapted(changed, path, value):
     with pytest.raises(ParamsError, match=r"train.inter_patient.prior_beats: expected null"):
