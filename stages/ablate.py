@@ -26,8 +26,8 @@ import yaml
 from dvc.exceptions import DvcException
 from tqdm import tqdm
 
-from stages import paths
-from stages.params import MODELS, PARAMS_FILE, Ablation, ParamsError, load_params
+from stages.config import paths
+from stages.config.params import MODELS, PARAMS_FILE, Ablation, ParamsError, load_params
 from stages.scores.learning_figures import ablation_figure
 from stages.scores.style import save_png
 

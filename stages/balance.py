@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.config.params import PROTOCOLS, Balance, ParamsError, load_params
+from stages.config.paths import BALANCED, BEATS, METRICS
 from stages.ecg import aami, folds
 from stages.ecg.balancing import class_weights, draw_beats, robust_scale, smote_partners
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, read_beats, write_beats
 from stages.ecg.databases import DATABASES
-from stages.params import PROTOCOLS, Balance, ParamsError, load_params
-from stages.paths import BALANCED, BEATS, METRICS
 from stages.scores import figures
 from stages.scores.style import save_png
 

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from stages import findings
+from stages.config.params import Params
+from stages.config.paths import METRICS
 from stages.contents import SCORES, interval_note, scores_of
-from stages.params import Params
-from stages.paths import METRICS
 from stages.pictures import Report, number, read_json
 
 CARD = """# Model card: {title}

@@ -16,13 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.cards import model_card
+from stages.config.params import MODELS, PROTOCOLS, Evaluate, Params, ParamsError, load_params
+from stages.config.paths import ANNOTATIONS, METRICS, PREDICTIONS, RAW
+from stages.config.paths import MODELS as MODELS_FOLDER
 from stages.contents import report_page
 from stages.ecg import aami
 from stages.ecg.recordings import RecordError
 from stages.findings import titled
-from stages.params import MODELS, PROTOCOLS, Evaluate, Params, ParamsError, load_params
-from stages.paths import ANNOTATIONS, METRICS, PREDICTIONS, RAW
-from stages.paths import MODELS as MODELS_FOLDER
 from stages.scores import curves, figures, plain, side_by_side
 from stages.scores.style import save_png
 from stages.scoring import Reference, ec57_views, read_references, write_predicted

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from stages.config.params import MODELS, PROTOCOLS, Params
+from stages.config.paths import METRICS
 from stages.ecg.databases import Database
 from stages.findings import UNTOLD, capital, main_record, on_both_sides, percent, tested, titled, warning
-from stages.params import MODELS, PROTOCOLS, Params
-from stages.paths import METRICS
 from stages.pictures import (
     KINDS,
     Report,

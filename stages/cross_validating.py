@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from stages.config.params import NETWORKS, Params
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES
 from stages.learning import Member, OutOfFold, build, read_training, settings_of
 from stages.nets.fitting import Settings, make_deterministic
 from stages.nets.lockstep import Runner, fit_in_lockstep
-from stages.params import NETWORKS, Params
 from stages.search.space import SweepConfiguration
 from stages.search.trials import Report
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from stages import paths
+from stages.config import paths
+from stages.config.params import Params, ParamsError, load_params
 from stages.ecg import folds
 from stages.ecg.annotations import read_annotations
 from stages.ecg.recordings import RecordError, read_recording
 from stages.nets.classifying import ModelFileError
-from stages.params import Params, ParamsError, load_params
 from stages.replaying import replay
 from stages.scores.ec57 import ec57_scores, ec57_table
 from stages.scoring import REFERENCE, detector_counts

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
+from stages.config.mirrors import source_of
+from stages.config.params import ParamsError, load_params
+from stages.config.paths import RAW
 from stages.ecg import sources, synthetic
-from stages.mirrors import source_of
-from stages.params import ParamsError, load_params
-from stages.paths import RAW
 
 log = logging.getLogger(__name__)
 

@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import paths
+from stages.config import paths
+from stages.config.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, beat_format, read_beats
 from stages.ecg.recordings import RecordError, read_recording
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
-from stages.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.scores import curves, figures, plain
 from stages.scores.style import save_png
 from stages.scoring import ec57_views, read_references, write_predicted

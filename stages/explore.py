@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from stages.config.params import Explore, ParamsError, load_params
+from stages.config.paths import BEATS, METRICS, RAW
 from stages.ecg import aami
 from stages.ecg.beatset import BeatSet, read_beats
 from stages.ecg.databases import DATABASES, Database
 from stages.ecg.recordings import RecordError, read_recording
-from stages.params import Explore, ParamsError, load_params
-from stages.paths import BEATS, METRICS, RAW
 from stages.scores import figures
 from stages.scores.style import save_png
 

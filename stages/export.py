@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths
+from stages.config import paths
+from stages.config.params import MODELS, PROTOCOLS, Export, ParamsError, load_params
 from stages.ecg.beatset import BeatSet, read_beats
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
 from stages.nets.runtimes import load
 from stages.nets.saving import load_network
-from stages.params import MODELS, PROTOCOLS, Export, ParamsError, load_params
 
 TIMED_BEATS = 2000
 """Judged at once to tell beats per second: about half an hour of one patient."""

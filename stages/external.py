@@ -13,13 +13,13 @@ import shutil
 import sys
 from pathlib import PurePath
 
-from stages import paths
+from stages.config import paths
+from stages.config.mirrors import source_of
+from stages.config.params import Params, ParamsError, load_params
 from stages.ecg import sources
 from stages.ecg.databases import MITDB, Database
 from stages.ecg.recordings import RecordError
-from stages.mirrors import source_of
 from stages.nets.classifying import ModelFileError
-from stages.params import Params, ParamsError, load_params
 from stages.replaying import replay
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")

@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stages.config.params import ParamsError, load_params
+from stages.config.paths import BEATS, RAW
 from stages.ecg import aami
 from stages.ecg.beats import BeatFormat, cut_beats
 from stages.ecg.beatset import About, write_beats
 from stages.ecg.databases import Database
 from stages.ecg.recordings import RecordError, read_recording
-from stages.params import ParamsError, load_params
-from stages.paths import BEATS, RAW
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from stages.config.paths import METRICS
 from stages.ecg.databases import Database
 from stages.ecg.folds import PROTOCOL_LABELS, TEST
-from stages.paths import METRICS
 
 UNTOLD = "-"
 """Stands for a figure that is not defined."""

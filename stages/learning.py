@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import paths
+from stages.config import paths
+from stages.config.params import Cnn, Ensemble, Fit, Rnn, Train
 from stages.ecg import aami
 from stages.ecg.balancing import augment_beats
 from stages.ecg.beatset import About, read_beats
 from stages.nets.adapting import Adaptation, Adapter
 from stages.nets.building import Inputs, build_cnn, build_rnn
 from stages.nets.fitting import Augment, Beats, Draws, Settings
-from stages.params import Cnn, Ensemble, Fit, Rnn, Train
 from stages.scores import plain
 
 Scaler = dict[str, list[float]]

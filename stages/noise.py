@@ -7,11 +7,11 @@ import logging
 import shutil
 import sys
 
+from stages.config.mirrors import source_of
+from stages.config.params import Params, ParamsError, load_params
+from stages.config.paths import NOISE
 from stages.ecg import sources, synthetic
 from stages.ecg.databases import NSTDB
-from stages.mirrors import source_of
-from stages.params import Params, ParamsError, load_params
-from stages.paths import NOISE
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import pandas as pd
 from PIL import Image
 
+from stages.config.params import MODELS, PROTOCOLS
+from stages.config.paths import METRICS
 from stages.ecg.aami import CLASSES
 from stages.ecg.databases import Database
 from stages.findings import percent, tested, titled
-from stages.params import MODELS, PROTOCOLS
-from stages.paths import METRICS
 from stages.report.page import Picture, Section, Text, decimals
 
 COLOURS_KEPT = 64

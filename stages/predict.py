@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stages import paths
+from stages.config import paths
 from stages.ecg.annotations import read_annotations, write_annotations
 from stages.ecg.beats import BeatFormat
 from stages.ecg.beatset import beat_format

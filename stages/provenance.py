@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from stages.config.params import MODELS, PROTOCOLS, Params
+from stages.config.paths import METRICS
 from stages.ecg.databases import Database
-from stages.params import MODELS, PROTOCOLS, Params
-from stages.paths import METRICS
 from stages.report.page import Listing, Text
 
 PACKAGES = (

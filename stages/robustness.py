@@ -18,7 +18,8 @@ import wfdb
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stages import paths
+from stages.config import paths
+from stages.config.params import MODELS, Params, ParamsError, load_params
 from stages.ecg import aami, folds
 from stages.ecg.annotations import read_annotations
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats, resample
@@ -29,7 +30,6 @@ from stages.ecg.quality import find_problems, unreadable_beats
 from stages.ecg.recordings import RecordError, Recording, read_recording
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
-from stages.params import MODELS, Params, ParamsError, load_params
 from stages.scores.ec57 import ec57_scores
 from stages.scores.figures import robustness_figure
 from stages.scores.plain import plain_scores

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from stages import paths
+from stages.config import paths
+from stages.config.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
 from stages.ecg import folds
-from stages.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
 from stages.scores.learning_figures import importance_figure, parallel_coordinates_figure, search_history_figure
 from stages.scores.style import save_png
 from stages.search.importance import axis_positions, importances

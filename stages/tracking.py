@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from requests.utils import get_netrc_auth
 
-from stages.params import ParamsError, Tracking
+from stages.config.params import ParamsError, Tracking
 
 if TYPE_CHECKING:
     import wandb

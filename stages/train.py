@@ -20,7 +20,8 @@ import tensorflow as tf
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from stages import paths
+from stages.config import paths
+from stages.config.params import MODELS, PROTOCOLS, Params, ParamsError, load_params
 from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
@@ -29,7 +30,6 @@ from stages.nets.adapting import fit_temperature, scale_confidence
 from stages.nets.building import average
 from stages.nets.fitting import fit, machine, make_deterministic, predict, processes
 from stages.nets.saving import save_classifier
-from stages.params import MODELS, PROTOCOLS, Params, ParamsError, load_params
 from stages.scores.curves import expected_calibration_error
 from stages.scores.learning_figures import learning_curves_figure
 from stages.scores.style import save_png

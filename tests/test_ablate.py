@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from stages import ablate
-from stages.params import Ablation, Idea
+from stages.config.params import Ablation, Idea
 from stages.scores.learning_figures import ablation_figure
 
 IDEAS = (

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from stages import compare
+from stages.config.params import load_params
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, write_annotations
-from stages.params import load_params
 from stages.scoring import read_references, write_predicted
 
 BEATS = pd.DataFrame(

@@ -10,8 +10,8 @@ import pytest
 
 from stages import contents, findings, pictures, provenance
 from stages.cards import model_card
+from stages.config.params import PROTOCOLS, load_params
 from stages.ecg.folds import PROTOCOL_LABELS
-from stages.params import PROTOCOLS, load_params
 from stages.report.page import Picture, Shown
 
 PARAMS = load_params()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from stages import cross_validating, train
+from stages.config.params import load_params
 from stages.cross_validating import CrossValidation
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES
@@ -12,7 +13,6 @@ from stages.ecg.beatset import About
 from stages.ecg.folds import NO_FOLD
 from stages.learning import Member, Training, build
 from stages.nets.fitting import Beats, Draws
-from stages.params import load_params
 
 COUNT = 80
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import paths, robustness
+from stages import robustness
+from stages.config import paths
 from stages.ecg import aami
 from stages.ecg.annotations import Annotations
 from stages.ecg.databases import NSTDB

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.params import load_params
+from stages.config.params import load_params
 from stages.sweep import fingerprint
 from tests.wandb_server import WandbServer
 
@@ -287,7 +287,7 @@ def test_an_interrupted_sweep_is_not_reported_but_gone_on_with(here):
 def test_a_sweep_under_way_that_cannot_be_reached_says_what_to_do(here):
     set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
     code = (
-        "from stages.params import load_params\n"
+        "from stages.config.params import load_params\n"
         "from stages.sweep import remembered_sweep\n"
         "params = load_params()\n"
         "remembered_sweep(params, 'cnn', params.sweep.cnn)\n"
@@ -344,7 +344,7 @@ def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
     hot = {"value": 0.1}
     set_params(here, sweep__cnn__parameters__learning_rate=hot, sweep__cnn__run_cap=2, sweep__cnn__early_terminate=None)
     code = (
-        "import stages.nets.lockstep as lockstep, stages.sweep as sweep, stages.params as params\n"
+        "import stages.nets.lockstep as lockstep, stages.sweep as sweep, stages.config.params as params\n"
         "lockstep._one_epoch = lambda *given: (_ for _ in ()).throw(FloatingPointError('the loss is nan'))\n"
         "sweep.sys.argv = ['sweep', 'search', '--model', 'cnn']\n"
         "sweep.main()\n"

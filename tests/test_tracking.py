@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from wandb.agents.pyagent import Agent
 
-from stages.params import ParamsError, Tracking
+from stages.config.params import ParamsError, Tracking
 from stages.tracking import (
     create_sweep,
     parameters_of,

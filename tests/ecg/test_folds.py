@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.config.params import load_params
 from stages.ecg.databases import MITDB, SYNTHETIC
 from stages.ecg.folds import inter_patient, label, patient_mixed
-from stages.params import load_params
 
 BEATS = pd.DataFrame({"record": np.repeat(MITDB.records, 40), "aami": (list("NNNNNSVFQN") * 4) * 48})
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.params import ParamsError, load_params
+from stages.config.params import ParamsError, load_params
 
 PARAMS = yaml.safe_load(Path("params.yaml").read_text())
 

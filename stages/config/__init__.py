@@ -1,0 +1,1 @@
+"""What the stages are told: parameters, places and mirrors."""
