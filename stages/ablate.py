@@ -28,8 +28,8 @@ from tqdm import tqdm
 
 from stages.config import paths
 from stages.config.params import MODELS, PARAMS_FILE, Ablation, ParamsError, load_params
-from stages.scores.learning_figures import ablation_figure
-from stages.scores.style import save_png
+from stages.figures.learning import ablation_figure
+from stages.figures.style import save_png
 
 PROTOCOL = "inter_patient"
 COMMITTED = "as committed"

@@ -22,8 +22,8 @@ from stages.ecg.balancing import class_weights, draw_beats, robust_scale, smote_
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, read_beats, write_beats
 from stages.ecg.databases import DATABASES
-from stages.scores import figures
-from stages.scores.style import save_png
+from stages.figures import scores as figures
+from stages.figures.style import save_png
 
 CHUNK = 8192
 CLASSES = len(aami.CLASSES)

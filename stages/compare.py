@@ -22,9 +22,10 @@ from stages.config.paths import MODELS as MODELS_FOLDER
 from stages.contents import report_page
 from stages.ecg import aami
 from stages.ecg.recordings import RecordError
+from stages.figures import scores as figures
+from stages.figures.style import save_png
 from stages.findings import titled
-from stages.scores import curves, figures, plain, side_by_side
-from stages.scores.style import save_png
+from stages.scores import curves, plain, side_by_side
 from stages.scoring import Reference, ec57_views, read_references, write_predicted
 
 ENSEMBLE = "ensemble"

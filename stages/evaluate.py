@@ -24,10 +24,11 @@ from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import BeatSet, beat_format, read_beats
 from stages.ecg.recordings import RecordError, read_recording
+from stages.figures import scores as figures
+from stages.figures.style import save_png
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
-from stages.scores import curves, figures, plain
-from stages.scores.style import save_png
+from stages.scores import curves, plain
 from stages.scoring import ec57_views, read_references, write_predicted
 
 SHOWN_MISTAKES = 12

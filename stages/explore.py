@@ -14,8 +14,8 @@ from stages.ecg import aami
 from stages.ecg.beatset import BeatSet, read_beats
 from stages.ecg.databases import DATABASES, Database
 from stages.ecg.recordings import RecordError, read_recording
-from stages.scores import figures
-from stages.scores.style import save_png
+from stages.figures import scores as figures
+from stages.figures.style import save_png
 
 SETS = {"all": "all records", "ds1": "DS1", "ds2": "DS2", "left_out": "left out"}
 """Sets of records, and how a figure names them."""

@@ -14,10 +14,10 @@ from stages.ecg import aami
 from stages.ecg.beats import BeatFormat
 from stages.ecg.quality import Problem
 from stages.ecg.readers import Source
+from stages.figures.recording import Clock, find_strip, trend_figure
+from stages.figures.scores import beats_figure
+from stages.figures.style import DPI
 from stages.report.page import Listing, Picture, Section, Table, Text, page
-from stages.scores.figures import beats_figure
-from stages.scores.recording_figures import Clock, find_strip, trend_figure
-from stages.scores.style import DPI
 
 EXCERPT_S = 10.0
 SHOWN = 3

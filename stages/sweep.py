@@ -25,8 +25,8 @@ from pydantic import ValidationError
 from stages.config import paths
 from stages.config.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
 from stages.ecg import folds
-from stages.scores.learning_figures import importance_figure, parallel_coordinates_figure, search_history_figure
-from stages.scores.style import save_png
+from stages.figures.learning import importance_figure, parallel_coordinates_figure, search_history_figure
+from stages.figures.style import save_png
 from stages.search.importance import axis_positions, importances
 from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from stages.search.promoting import promote

@@ -25,14 +25,14 @@ from stages.config.params import MODELS, PROTOCOLS, Params, ParamsError, load_pa
 from stages.ecg import aami, folds
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
+from stages.figures.learning import learning_curves_figure
+from stages.figures.style import save_png
 from stages.learning import Member, OutOfFold, Training, build, read_training, settings_of
 from stages.nets.adapting import fit_temperature, scale_confidence
 from stages.nets.building import average
 from stages.nets.fitting import fit, machine, make_deterministic, predict, processes
 from stages.nets.saving import save_classifier
 from stages.scores.curves import expected_calibration_error
-from stages.scores.learning_figures import learning_curves_figure
-from stages.scores.style import save_png
 from stages.tracking import tracked_run
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import yaml
 
 from stages import ablate
 from stages.config.params import Ablation, Idea
-from stages.scores.learning_figures import ablation_figure
+from stages.figures.learning import ablation_figure
 
 IDEAS = (
     Idea(idea="the median beat", verdict="kept", changes={"extract.template": False, "train.x.prior_beats": None}),

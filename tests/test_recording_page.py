@@ -7,8 +7,8 @@ import pytest
 from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
 from stages.ecg.readers import Source
+from stages.figures.recording import trend_figure
 from stages.recording_page import Excerpt, Find, excerpts_of, finds, recording_page, warning
-from stages.scores.recording_figures import trend_figure
 
 FS = 100
 CLASSES = ["N"] * 20 + ["V"] * 4 + ["N"] * 10 + ["S"] + ["N"] * 20 + ["F"] + ["N"] * 30 + ["V"] + ["N"] * 10

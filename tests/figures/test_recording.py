@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.scores.recording_figures import Clock, find_strip, trend_figure
+from stages.figures.recording import Clock, find_strip, trend_figure
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 
 from stages.ecg.aami import CLASS_NAMES, CLASS_OF_SYMBOL, CLASSES
-from stages.scores.style import COLOURS, GROUP_COLOURS, legend_below, titled_axes
+from stages.figures.style import COLOURS, GROUP_COLOURS, legend_below, titled_axes
 
 MARKERS = {"N": ".", "S": "o", "V": "^", "F": "s", "Q": "x"}
 METRIC_NAMES = {"ppv": "precision (+P)", "se": "recall (Se)", "f1": "F1"}

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import ArrayLike
 
-from stages.scores.figures import rhythm_strip
-from stages.scores.style import COLOURS
+from stages.figures.scores import rhythm_strip
+from stages.figures.style import COLOURS
 
 LONG_S = 7200.0
 """A recording of as much is told in hours."""
@@ -95,7 +95,7 @@ def find_strip(
     Parameters
     ----------
     times_s, signal_mv, beat_times_s, symbols
-        See :func:`stages.scores.figures.rhythm_strip`; the line is left out where the signal is NaN.
+        See :func:`stages.figures.scores.rhythm_strip`; the line is left out where the signal is NaN.
     find_s : tuple of float
         Beginning and end of the find, s.
     unread : sequence of tuple

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stages.scores.style import COLOURS, GROUP_COLOURS, legend_below, titled_axes
+from stages.figures.style import COLOURS, GROUP_COLOURS, legend_below, titled_axes
 
 STATES = {
     "complete": ("o", "#0072B2"),

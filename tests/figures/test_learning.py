@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.scores.learning_figures import importance_figure, parallel_coordinates_figure, search_history_figure
+from stages.figures.learning import importance_figure, parallel_coordinates_figure, search_history_figure
 
 SCORES = [0.60, 0.61, 0.05, 0.62, 0.63, 0.59]
 STATES = ["complete", "pruned", "complete", "complete", "pruned", "complete"]

@@ -6,7 +6,10 @@ import pytest
 from matplotlib import pyplot
 
 from stages.ecg.aami import CLASSES
-from stages.scores import curves, figures, learning_figures, plain, style
+from stages.figures import learning as learning_figures
+from stages.figures import scores as figures
+from stages.figures import style
+from stages.scores import curves, plain
 
 TITLE = "cnn, inter_patient"
 RECORDS = ("100", "200", "232")

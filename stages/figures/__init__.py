@@ -1,0 +1,1 @@
+"""Knows how numbers are drawn: values in, figures out."""
