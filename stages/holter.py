@@ -12,8 +12,8 @@ from stages.ecg import aami
 from stages.ecg.beats import FEATURES, BeatFormat, cut_beats
 from stages.ecg.detection import detect_beats
 from stages.ecg.quality import Problem, find_problems, find_silence, unreadable_beats, whole_intervals
-from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
+from stages.readers.source import Source
 
 STRETCH_S = 1800.0
 """The networks learned from half hours, and so long are the stretches that a patient's own statistics come from."""

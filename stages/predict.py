@@ -28,12 +28,12 @@ from stages.ecg.beats import BeatFormat
 from stages.ecg.beatset import beat_format
 from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem
-from stages.ecg.readers import SUFFIXES as READABLE
-from stages.ecg.readers import Source, open_source
 from stages.ecg.recordings import RecordError
 from stages.holter import Predict, judge
 from stages.nets.classifying import Classifier, ModelFileError, ensemble_of
 from stages.nets.runtimes import SUFFIXES, load
+from stages.readers.source import SUFFIXES as READABLE
+from stages.readers.source import Source, open_source
 from stages.recording_page import Excerpt, excerpts_of, finds, recording_page
 from stages.scores.bxb import LABEL_OF_SYMBOL
 
@@ -113,7 +113,7 @@ def classify(
     Parameters
     ----------
     path : Path or str
-        See :func:`stages.ecg.readers.open_source`, also for ``lead``, ``fs`` and ``units``.
+        See :func:`stages.readers.source.open_source`, also for ``lead``, ``fs`` and ``units``.
     model : {"cnn", "rnn", "ensemble"}
         The ensemble averages the other two.
     protocol : {"inter_patient", "intra_patient"}

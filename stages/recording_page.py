@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.beats import BeatFormat
 from stages.ecg.quality import Problem
-from stages.ecg.readers import Source
 from stages.figures.recording import Clock, find_strip, trend_figure
 from stages.figures.scores import beats_figure
 from stages.figures.style import DPI
+from stages.readers.source import Source
 from stages.report.page import Listing, Picture, Section, Table, Text, page
 
 EXCERPT_S = 10.0

@@ -9,10 +9,10 @@ import wfdb
 
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, cut_beats
-from stages.ecg.readers import Source
 from stages.ecg.recordings import Recording
 from stages.holter import judge, stretches
 from stages.predict import classify
+from stages.readers.source import Source
 
 FS = 360
 

@@ -6,8 +6,8 @@ import pytest
 
 from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
-from stages.ecg.readers import Source
 from stages.figures.recording import trend_figure
+from stages.readers.source import Source
 from stages.recording_page import Excerpt, Find, excerpts_of, finds, recording_page, warning
 
 FS = 100

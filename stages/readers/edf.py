@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.ecg.leads import MV, Source, choose_lead, millivolts_of
-from stages.ecg.pieces import LONGEST_GAP_S, Piece, joined, pieces_of, settled
 from stages.ecg.recordings import RecordError
+from stages.readers.leads import MV, Source, choose_lead, millivolts_of
+from stages.readers.pieces import LONGEST_GAP_S, Piece, joined, pieces_of, settled
 
 HEADER_BYTES = 256
 """Of the file, and again of each of its signals (Kemp et al. 1992, https://www.edfplus.info/specs/edf.html)."""
@@ -46,7 +46,7 @@ class Layout:
 
 @contextmanager
 def open_edf(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
-    """Open an EDF or BDF file; see :func:`stages.ecg.readers.open_source`."""
+    """Open an EDF or BDF file; see :func:`stages.readers.source.open_source`."""
     import edfio  # only here, for it takes a while
 
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.ecg.readers import open_source
+from stages.readers.source import open_source
 
 FS = 250
 TIMES = np.arange(10 * FS) / FS

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.ecg.readers import open_source
 from stages.ecg.recordings import RecordError
-from tests.ecg.made_files import ECG, FS, OTHER, TIMES, samples, write_csv
+from stages.readers.source import open_source
+from tests.readers.made_files import ECG, FS, OTHER, TIMES, samples, write_csv
 
 
 @pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t"), ("a.txt", "\t")])
@@ -168,7 +168,7 @@ def test_times_that_are_rounded_and_jitter_give_a_whole_rate_and_every_sample(tm
 
 @pytest.mark.parametrize("at_once", [700, 1_000_000])
 def test_a_single_sample_that_is_left_out_is_interpolated(tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr("stages.ecg.tables.ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr("stages.readers.tables.ROWS_AT_ONCE", at_once)
     kept = np.ones(len(TIMES), dtype=bool)
     kept[[400, 700, 1500, 1501]] = False
     path = write_csv(tmp_path / "a.csv", time=TIMES[kept], II=ECG[kept])
@@ -199,7 +199,7 @@ def test_hours_without_a_sample_take_no_room(tmp_path):
 )
 @pytest.mark.parametrize("at_once", [700, 1_000_000])
 def test_a_wrong_time_is_found(tmp_path, monkeypatch, at_once, row, time, message):
-    monkeypatch.setattr("stages.ecg.tables.ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr("stages.readers.tables.ROWS_AT_ONCE", at_once)
     times = TIMES.astype(object)
     times[row] = time
     path = write_csv(tmp_path / "a.csv", time=times, II=ECG)
@@ -259,5 +259,5 @@ def test_parquet(tmp_path):
 
 
 def test_a_long_table_is_read_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("stages.ecg.tables.ROWS_AT_ONCE", 700)
+    monkeypatch.setattr("stages.readers.tables.ROWS_AT_ONCE", 700)
     np.testing.assert_allclose(samples(write_csv(tmp_path / "a.csv", t=TIMES, ecg=ECG)), ECG, atol=1e-6)

@@ -6,9 +6,9 @@ import edfio
 import numpy as np
 import pytest
 
-from stages.ecg.readers import open_source
 from stages.ecg.recordings import RecordError
-from tests.ecg.made_files import ECG, FS, OTHER, samples
+from stages.readers.source import open_source
+from tests.readers.made_files import ECG, FS, OTHER, samples
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("edf", "Edf"), ("bdf", "Bdf")])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import wfdb
 
-from stages.ecg.readers import open_source
 from stages.ecg.recordings import RecordError, read_recording
-from tests.ecg.made_files import ECG, FS, OTHER, samples
+from stages.readers.source import open_source
+from tests.readers.made_files import ECG, FS, OTHER, samples
 
 
 def test_a_wfdb_record_is_read_as_the_pipeline_reads_it(write_record):

@@ -13,10 +13,10 @@ import numpy as np
 import wfdb
 from numpy.typing import NDArray
 
-from stages.ecg.edf import open_edf
-from stages.ecg.leads import MV, Source, check_rate, choose_lead, in_millivolts, millivolts_of, reading
 from stages.ecg.recordings import RecordError
-from stages.ecg.tables import open_parquet, open_text
+from stages.readers.edf import open_edf
+from stages.readers.leads import MV, Source, check_rate, choose_lead, in_millivolts, millivolts_of, reading
+from stages.readers.tables import open_parquet, open_text
 
 SUFFIXES = {
     ".hea": "wfdb",

@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.ecg.clocks import TIME_NAMES, Clock
-from stages.ecg.leads import Source, choose_lead, in_millivolts, reading
-from stages.ecg.pieces import Piece, joined, pieces_of
 from stages.ecg.recordings import RecordError
+from stages.readers.clocks import TIME_NAMES, Clock
+from stages.readers.leads import Source, choose_lead, in_millivolts, reading
+from stages.readers.pieces import Piece, joined, pieces_of
 
 ROWS_AT_ONCE = 1_000_000
 
@@ -53,7 +53,7 @@ class Form:
 
 @contextmanager
 def open_text(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
-    """Open a table of text; see :func:`stages.ecg.readers.open_source`."""
+    """Open a table of text; see :func:`stages.readers.source.open_source`."""
     form = _form(path)
     frames = pd.read_csv(
         path,
@@ -130,7 +130,7 @@ def _distinct(names: Iterator[str] | list[str]) -> list[str]:
 
 @contextmanager
 def open_parquet(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
-    """Open a Parquet file; see :func:`stages.ecg.readers.open_source`."""
+    """Open a Parquet file; see :func:`stages.readers.source.open_source`."""
     try:
         file = pq.ParquetFile(path)
     except Exception as error:

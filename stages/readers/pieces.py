@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.ecg.leads import Read
+from stages.readers.leads import Read
 
 LONGEST_GAP_S = 86_400.0
 """A recording that goes on more than a day later is two, or its clock went wrong."""

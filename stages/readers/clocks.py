@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.ecg.leads import RATES_HZ, check_rate
-from stages.ecg.pieces import LONGEST_GAP_S, settled
 from stages.ecg.recordings import RecordError
+from stages.readers.leads import RATES_HZ, check_rate
+from stages.readers.pieces import LONGEST_GAP_S, settled
 
 TIME_NAMES = re.compile(r"(elapsed[ _]?)?(time|timestamp|seconds|sec|ms|t|s)([ _(\[].*)?", re.IGNORECASE)
 

@@ -1,0 +1,1 @@
+"""Knows files of recordings: WFDB, EDF, BDF, tables, NumPy and MATLAB."""
