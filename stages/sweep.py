@@ -32,7 +32,7 @@ from stages.search.local import forget_finished, is_under_way, mark_finished, op
 from stages.search.promoting import promote
 from stages.search.space import SweepConfiguration
 from stages.search.trials import NoTrialError, Report, State, Trial, summarise, tabulate
-from stages.tracking import (
+from stages.training.tracking import (
     SweepError,
     create_sweep,
     parameters_of,
@@ -44,12 +44,12 @@ from stages.tracking import (
 )
 
 if TYPE_CHECKING:
-    from stages.cross_validating import CrossValidation
+    from stages.training.cross_validation import CrossValidation
 
 PROTOCOL = "inter_patient"
 CODE = (
-    "cross_validating.py",
-    "learning.py",
+    "training/cross_validation.py",
+    "training/folds.py",
     "ecg/aami.py",
     "ecg/balancing.py",
     "ecg/beatset.py",
@@ -174,7 +174,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def objective_of(params: Params, model: str) -> "CrossValidation":
     """Read the training beats and give what scores a trial."""
     # Here because it brings TensorFlow, which `promote` need not wait for.
-    from stages.cross_validating import CrossValidation
+    from stages.training.cross_validation import CrossValidation
 
     return CrossValidation(params, model)
 

@@ -27,13 +27,13 @@ from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
 from stages.figures.learning import learning_curves_figure
 from stages.figures.style import save_png
-from stages.learning import Member, OutOfFold, Training, build, read_training, settings_of
 from stages.nets.adapting import fit_temperature, scale_confidence
 from stages.nets.building import average
 from stages.nets.fitting import fit, machine, make_deterministic, predict, processes
 from stages.nets.saving import save_classifier
 from stages.scores.curves import expected_calibration_error
-from stages.tracking import tracked_run
+from stages.training.folds import Member, OutOfFold, Training, build, read_training, settings_of
+from stages.training.tracking import tracked_run
 
 log = logging.getLogger(__name__)
 

@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import cross_validating, train
+from stages import train
 from stages.config.params import load_params
-from stages.cross_validating import CrossValidation
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES
 from stages.ecg.beatset import About
 from stages.ecg.folds import NO_FOLD
-from stages.learning import Member, Training, build
 from stages.nets.fitting import Beats, Draws
+from stages.training import cross_validation as cross_validating
+from stages.training.cross_validation import CrossValidation
+from stages.training.folds import Member, Training, build
 
 COUNT = 80
 

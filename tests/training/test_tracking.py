@@ -8,7 +8,7 @@ import pytest
 from wandb.agents.pyagent import Agent
 
 from stages.config.params import ParamsError, Tracking
-from stages.tracking import (
+from stages.training.tracking import (
     create_sweep,
     parameters_of,
     read_sweep,
@@ -94,7 +94,7 @@ def test_a_server_that_cannot_be_reached_means_offline_and_the_key_stays_secret(
     key = "5ecret" + "0" * 34
     monkeypatch.setenv("WANDB_API_KEY", key)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("stages.tracking.INIT_TIMEOUT_S", 2)
+    monkeypatch.setattr("stages.training.tracking.INIT_TIMEOUT_S", 2)
     caplog.set_level(logging.INFO)
     with tracked_run(Tracking(mode="auto", project="heartbeats"), "cnn", "inter", {"a": 1}) as log_values:
         log_values({"loss": 1.0})
@@ -164,7 +164,7 @@ def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, ca
 
 def test_a_trial_whose_process_is_told_to_end_was_ended_early(monkeypatch):
     run = SimpleNamespace(config={"x": 1}, summary={}, log=lambda scores: None)
-    monkeypatch.setattr("stages.tracking._begin_patiently", lambda: nullcontext(run))
+    monkeypatch.setattr("stages.training.tracking._begin_patiently", lambda: nullcontext(run))
     run_commanded_trial(lambda config, log_values: signal.raise_signal(signal.SIGTERM), {"fraction": 0.5})
     assert run.config == {"x": 1, "fraction": 0.5}
     assert run.summary == {"stopped_early": True}

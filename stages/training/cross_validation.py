@@ -9,11 +9,11 @@ import numpy as np
 from stages.config.params import NETWORKS, Params
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES
-from stages.learning import Member, OutOfFold, build, read_training, settings_of
 from stages.nets.fitting import Settings, make_deterministic
 from stages.nets.lockstep import Runner, fit_in_lockstep
 from stages.search.space import SweepConfiguration
 from stages.search.trials import Report
+from stages.training.folds import Member, OutOfFold, build, read_training, settings_of
 
 PROTOCOL = "inter_patient"
 UNSCALED = {"center": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES)}

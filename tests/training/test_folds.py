@@ -1,5 +1,5 @@
 from stages.config.params import load_params
-from stages.learning import settings_of
+from stages.training.folds import settings_of
 
 
 def test_a_protocol_fits_for_so_many_epochs_in_batches_of_such_a_size():

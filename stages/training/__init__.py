@@ -1,0 +1,1 @@
+"""What fitting and searching share: folds, cross-validation, W&B."""
