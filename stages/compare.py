@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.cards import model_card
 from stages.config.params import MODELS, PROTOCOLS, Evaluate, Params, ParamsError, load_params
 from stages.config.paths import ANNOTATIONS, METRICS, PREDICTIONS, RAW
 from stages.config.paths import MODELS as MODELS_FOLDER
-from stages.contents import report_page
 from stages.ecg import aami
 from stages.ecg.recordings import RecordError
 from stages.figures import scores as figures
 from stages.figures.style import save_png
-from stages.findings import titled
+from stages.reporting.findings import titled
+from stages.reporting.model_card import model_card
+from stages.reporting.report import report_page
 from stages.scores import curves, plain, side_by_side
 from stages.scoring import Reference, ec57_views, read_references, write_predicted
 

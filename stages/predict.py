@@ -34,7 +34,7 @@ from stages.nets.classifying import Classifier, ModelFileError, ensemble_of
 from stages.nets.runtimes import SUFFIXES, load
 from stages.readers.source import SUFFIXES as READABLE
 from stages.readers.source import Source, open_source
-from stages.recording_page import Excerpt, excerpts_of, finds, recording_page
+from stages.reporting.recording_page import Excerpt, excerpts_of, finds, recording_page
 from stages.scores.bxb import LABEL_OF_SYMBOL
 
 Model = Literal["cnn", "rnn", "ensemble"]

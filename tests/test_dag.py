@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from stages.config.params import MODELS, PROTOCOLS
-from stages.provenance import PARAMETERS
+from stages.reporting.provenance import PARAMETERS
 
 DAG = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 SCORING = {"evaluate", "compare", "export", "robustness", "detect", "external"}
@@ -159,7 +159,6 @@ MAY_IMPORT = {
     "scores": {"ecg.aami"},
     "figures": {"ecg.aami"},
     "readers": {"ecg"},
-    "report": set(),
     "config": {"ecg", "search"},
     "training": {"config", "ecg", "nets", "scores", "search"},
     "inference": {"config", "ecg", "nets", "readers", "scores"},

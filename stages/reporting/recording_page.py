@@ -17,7 +17,7 @@ from stages.figures.recording import Clock, find_strip, trend_figure
 from stages.figures.scores import beats_figure
 from stages.figures.style import DPI
 from stages.readers.source import Source
-from stages.report.page import Listing, Picture, Section, Table, Text, page
+from stages.reporting.page import Listing, Picture, Section, Table, Text, page
 
 EXCERPT_S = 10.0
 SHOWN = 3

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from stages import findings
 from stages.config.params import Params
 from stages.config.paths import METRICS
-from stages.contents import SCORES, interval_note, scores_of
-from stages.pictures import Report, number, read_json
+from stages.reporting import findings
+from stages.reporting.pictures import Report, number, read_json
+from stages.reporting.report import SCORES, interval_note, scores_of
 
 CARD = """# Model card: {title}
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages import contents, findings, pictures, provenance
-from stages.cards import model_card
 from stages.config.params import PROTOCOLS, load_params
 from stages.ecg.folds import PROTOCOL_LABELS
-from stages.report.page import Picture, Shown
+from stages.reporting import findings, pictures, provenance
+from stages.reporting import report as contents
+from stages.reporting.model_card import model_card
+from stages.reporting.page import Picture, Shown
 
 PARAMS = load_params()
 MADE_UP = PARAMS.model_copy(update={"download": PARAMS.download.model_copy(update={"source": "synthetic"})})

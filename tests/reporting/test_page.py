@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from stages.report.page import Listing, Picture, Section, Shown, Table, Text, page
+from stages.reporting.page import Listing, Picture, Section, Shown, Table, Text, page
 
 HOSTILE = """"'><script>alert(1)</script>{{ 7 * 7 }}"""
 

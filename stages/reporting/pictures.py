@@ -14,8 +14,8 @@ from stages.config.params import MODELS, PROTOCOLS
 from stages.config.paths import METRICS
 from stages.ecg.aami import CLASSES
 from stages.ecg.databases import Database
-from stages.findings import percent, tested, titled
-from stages.report.page import Picture, Section, Text, decimals
+from stages.reporting.findings import percent, tested, titled
+from stages.reporting.page import Picture, Section, Text, decimals
 
 COLOURS_KEPT = 64
 """Colours of a picture in the report: as many as make it look the same at a quarter of the size."""

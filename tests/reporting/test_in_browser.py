@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from stages.report.page import Picture, Section, page
+from stages.reporting.page import Picture, Section, page
 from tests.conftest import BROWSER
-from tests.test_recording_page import sample_page
+from tests.reporting.test_recording_page import sample_page
 
 pytestmark = pytest.mark.browser
 

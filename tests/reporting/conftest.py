@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from matplotlib.figure import Figure
 
-from stages.report.page import Listing, Picture, Section, Table, Text, page
+from stages.reporting.page import Listing, Picture, Section, Table, Text, page
 
 
 def drawing(width: float) -> bytes:

@@ -8,7 +8,7 @@ from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
 from stages.figures.recording import trend_figure
 from stages.readers.source import Source
-from stages.recording_page import Excerpt, Find, excerpts_of, finds, recording_page, warning
+from stages.reporting.recording_page import Excerpt, Find, excerpts_of, finds, recording_page, warning
 
 FS = 100
 CLASSES = ["N"] * 20 + ["V"] * 4 + ["N"] * 10 + ["S"] + ["N"] * 20 + ["F"] + ["N"] * 30 + ["V"] + ["N"] * 10
@@ -126,7 +126,7 @@ def trended(monkeypatch, beat_format, duration_s, problems):
         drawn.append((np.asarray(rates), {name: list(counts) for name, counts in ectopic.items()}, readable))
         return trend_figure(rates, ectopic, readable, clock, title)
 
-    monkeypatch.setattr("stages.recording_page.trend_figure", remember)
+    monkeypatch.setattr("stages.reporting.recording_page.trend_figure", remember)
     recording_page({**summary(), "duration_s": duration_s}, beats(), problems, {}, beat_format, [])
     return drawn[0]
 

@@ -12,7 +12,7 @@ from typing import Any
 from stages.config.params import MODELS, PROTOCOLS, Params
 from stages.config.paths import METRICS
 from stages.ecg.databases import Database
-from stages.report.page import Listing, Text
+from stages.reporting.page import Listing, Text
 
 PACKAGES = (
     "ai-edge-litert",
@@ -34,7 +34,7 @@ PACKAGES = (
 )
 """What of requirements.txt has a part in a figure or a file; TensorFlow is told of with the machine."""
 
-CHECKSUMS = Path(__file__).parent / "ecg" / "checksums"
+CHECKSUMS = Path(__file__).parent.parent / "ecg" / "checksums"
 PARAMETERS = ("download.database", "download.source", "extract", "balance", "train", "evaluate")
 """What is shown of params.yaml. Each is a DVC parameter of ``compare``: with others the page would fall behind."""
 

@@ -9,8 +9,9 @@ import pandas as pd
 from stages.config.params import MODELS, PROTOCOLS, Params
 from stages.config.paths import METRICS
 from stages.ecg.databases import Database
-from stages.findings import UNTOLD, capital, main_record, on_both_sides, percent, tested, titled, warning
-from stages.pictures import (
+from stages.reporting.findings import UNTOLD, capital, main_record, on_both_sides, percent, tested, titled, warning
+from stages.reporting.page import Cell, Section, Shown, Table, Text, decimals, page
+from stages.reporting.pictures import (
     KINDS,
     Report,
     class_pictures,
@@ -21,8 +22,7 @@ from stages.pictures import (
     read_json,
     search_sections,
 )
-from stages.provenance import provenance
-from stages.report.page import Cell, Section, Shown, Table, Text, decimals, page
+from stages.reporting.provenance import provenance
 from stages.scores.ec57 import show
 from stages.scores.side_by_side import UNKNOWN
 

@@ -1,0 +1,1 @@
+"""What the report, the model cards and the page of a recording say."""
