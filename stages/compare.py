@@ -22,11 +22,11 @@ from stages.ecg import aami
 from stages.ecg.recordings import RecordError
 from stages.figures import scores as figures
 from stages.figures.style import save_png
+from stages.inference.annotated_records import Reference, ec57_views, read_references, write_predicted
 from stages.reporting.findings import titled
 from stages.reporting.model_card import model_card
 from stages.reporting.report import report_page
 from stages.scores import curves, plain, side_by_side
-from stages.scoring import Reference, ec57_views, read_references, write_predicted
 
 ENSEMBLE = "ensemble"
 ANNOTATOR = {**{name: name for name in MODELS}, ENSEMBLE: "ens"}

@@ -19,10 +19,10 @@ from stages.config.params import Params, ParamsError, load_params
 from stages.ecg import folds
 from stages.ecg.annotations import read_annotations
 from stages.ecg.recordings import RecordError, read_recording
+from stages.inference.annotated_records import REFERENCE, detector_counts
+from stages.inference.end_to_end import replay
 from stages.nets.classifying import ModelFileError
-from stages.replaying import replay
 from stages.scores.ec57 import ec57_scores, ec57_table
-from stages.scoring import REFERENCE, detector_counts
 
 log = logging.getLogger(__name__)
 

@@ -26,10 +26,10 @@ from stages.ecg.beatset import BeatSet, beat_format, read_beats
 from stages.ecg.recordings import RecordError, read_recording
 from stages.figures import scores as figures
 from stages.figures.style import save_png
+from stages.inference.annotated_records import ec57_views, read_references, write_predicted
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
 from stages.scores import curves, plain
-from stages.scoring import ec57_views, read_references, write_predicted
 
 SHOWN_MISTAKES = 12
 MISTAKES_OF_A_RECORD = 2

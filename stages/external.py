@@ -19,8 +19,8 @@ from stages.config.params import Params, ParamsError, load_params
 from stages.ecg import sources
 from stages.ecg.databases import MITDB, Database
 from stages.ecg.recordings import RecordError
+from stages.inference.end_to_end import replay
 from stages.nets.classifying import ModelFileError
-from stages.replaying import replay
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 SIGNALS = (".hea", ".dat")

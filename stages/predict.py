@@ -29,7 +29,7 @@ from stages.ecg.beatset import beat_format
 from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem
 from stages.ecg.recordings import RecordError
-from stages.holter import Predict, judge
+from stages.inference.stretches import Predict, judge
 from stages.nets.classifying import Classifier, ModelFileError, ensemble_of
 from stages.nets.runtimes import SUFFIXES, load
 from stages.readers.source import SUFFIXES as READABLE
@@ -73,7 +73,7 @@ class Classified:
     Attributes
     ----------
     beats : DataFrame, one row a beat
-        See :class:`stages.holter.Stretch`.
+        See :class:`stages.inference.stretches.Stretch`.
     summary : dict
         See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was judged, ``remarks``, and
         ``warnings``: those of the remarks that may make all the rest wrong.

@@ -30,11 +30,11 @@ from stages.ecg.quality import find_problems, unreadable_beats
 from stages.ecg.recordings import RecordError, Recording, read_recording
 from stages.figures.scores import robustness_figure
 from stages.figures.style import save_png
+from stages.inference.annotated_records import REFERENCE, detector_counts
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
 from stages.scores.ec57 import ec57_scores
 from stages.scores.plain import plain_scores
-from stages.scoring import REFERENCE, detector_counts
 
 PROTOCOL = "inter_patient"
 ENSEMBLE = "ensemble"

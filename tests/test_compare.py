@@ -8,7 +8,7 @@ from stages import compare
 from stages.config.params import load_params
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, write_annotations
-from stages.scoring import read_references, write_predicted
+from stages.inference.annotated_records import read_references, write_predicted
 
 BEATS = pd.DataFrame(
     {

@@ -19,7 +19,7 @@ from stages.nets.building import Inputs, build_cnn, build_rnn
 from stages.nets.classifying import ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
 from stages.nets.saving import save_classifier
-from tests.test_holter import FS, made_up
+from tests.inference.test_stretches import FS, made_up
 
 FORMAT = {
     "window": "fixed",
@@ -286,7 +286,7 @@ def test_a_recording_without_beats(tmp_path):
 
 
 def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("stages.holter.STRETCH_S", 30.0)
+    monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 30.0)
     signal, _ = made_up(SECONDS)
     signal[25 * FS : 35 * FS] = np.nan
     np.save(tmp_path / "x.npy", signal)

@@ -143,7 +143,7 @@ def recording_page(
         ``time_s``, ``class``.
     problems : list of Problem
     shapes : dict of str to ndarray, shape (3, samples)
-        See :class:`stages.holter.Stretch`.
+        See :class:`stages.inference.stretches.Stretch`.
     fmt : BeatFormat
     excerpts : list of Excerpt
     """

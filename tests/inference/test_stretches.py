@@ -10,7 +10,7 @@ import wfdb
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, cut_beats
 from stages.ecg.recordings import Recording
-from stages.holter import judge, stretches
+from stages.inference.stretches import judge, stretches
 from stages.predict import classify
 from stages.readers.source import Source
 
@@ -86,7 +86,7 @@ def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
 def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypatch):
     signal, beats = made_up(300)
     whole = joined(judge(source_of(signal), early_is_s, beat_format, annotated=beats))
-    monkeypatch.setattr("stages.holter.STRETCH_S", 60.0)
+    monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 60.0)
     reads = []
     parts = list(judge(source_of(signal, reads), early_is_s, beat_format, annotated=beats))
     assert len(parts) == 5

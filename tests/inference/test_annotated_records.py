@@ -9,7 +9,7 @@ from stages.ecg.aami import class_indices
 from stages.ecg.annotations import Annotations, read_annotations
 from stages.ecg.databases import MITDB
 from stages.ecg.recordings import read_recording
-from stages.scoring import detector_counts, ec57_views, read_references, write_predicted
+from stages.inference.annotated_records import detector_counts, ec57_views, read_references, write_predicted
 
 
 def of_record(folder, record):

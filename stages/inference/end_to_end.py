@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, read_header, write_annotations
+from stages.inference.annotated_records import ESCAPES, REFERENCE, Reference, ec57_views
 from stages.predict import ANNOTATORS, MEMBERS, classify, marked
 from stages.scores.bxb import LABEL_OF_SYMBOL
 from stages.scores.plain import plain_scores
-from stages.scoring import ESCAPES, REFERENCE, Reference, ec57_views
 
 FIDUCIALS = {"annotated": "fiducials as annotated", "detected": "fiducials of the detector, bad signal not judged"}
 
@@ -49,7 +49,7 @@ def replay(
     -------
     dict
         ``records``, their number; ``remarks``, each with the records it is on; ``models``: model -> fiducials ->
-        ``judged``, the share of the beats, and ``ec57`` of :func:`stages.scoring.ec57_views`; at annotated fiducials
+        ``judged``, the share of the beats, and ``ec57`` of :func:`stages.inference.annotated_records.ec57_views`; at annotated fiducials
         also what :func:`stages.scores.plain.plain_scores` gives.
     DataFrame
         The EC57 figures of each record, with ``model`` and ``fiducials``.

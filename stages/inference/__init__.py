@@ -1,0 +1,1 @@
+"""Classifies recordings, and compares what was predicted with annotations."""
