@@ -14,8 +14,8 @@ from scipy.signal import resample_poly
 
 from stages import external
 from stages.ecg.sources import SourceError
+from stages.inference.classify import annotated_beats, classify
 from stages.inference.end_to_end import reference_of
-from stages.predict import annotated_beats, classify
 
 FS = 128
 RECORDS = ("800", "801")

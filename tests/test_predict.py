@@ -15,6 +15,7 @@ import wfdb
 from stages import predict
 from stages.ecg.beats import FEATURES
 from stages.ecg.recordings import RecordError
+from stages.inference.classify import DOWNWARD
 from stages.nets.building import Inputs, build_cnn, build_rnn
 from stages.nets.classifying import ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
@@ -70,7 +71,7 @@ def home(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def at_home(home, monkeypatch):
-    monkeypatch.setattr(predict, "HOME", home)
+    monkeypatch.setattr("stages.inference.classify.HOME", home)
 
 
 @pytest.fixture
@@ -109,16 +110,16 @@ def test_every_runtime_gives_the_same(record, runtime):
 
 def test_a_lead_upside_down_is_reported_and_can_be_turned(record, tmp_path):
     expected = predict.classify(record, model="cnn", beats="atr")
-    assert predict.DOWNWARD not in expected.summary["remarks"]
+    assert DOWNWARD not in expected.summary["remarks"]
     assert expected.beats["upright"].all()
     signal, beats = made_up(SECONDS)
     wfdb.wrsamp("x2", FS, ["mV"], ["MLII"], -signal[:, None], fmt=["16"], adc_gain=[1000.0], baseline=[0],
                 write_dir=str(tmp_path))  # fmt: skip
     wfdb.wrann("x2", "atr", beats, ["N"] * len(beats), write_dir=str(tmp_path))
     found = predict.classify(tmp_path / "x2", model="cnn", beats="atr").summary
-    assert found["warnings"] == [predict.DOWNWARD]
-    assert predict.DOWNWARD in found["remarks"]
-    assert "--invert" in predict.DOWNWARD
+    assert found["warnings"] == [DOWNWARD]
+    assert DOWNWARD in found["remarks"]
+    assert "--invert" in DOWNWARD
     turned = predict.classify(tmp_path / "x2", model="cnn", beats="atr", invert=True)
     assert turned.summary["remarks"] == ["The signal was turned upside down, as asked."]
     np.testing.assert_allclose(turned.beats["p_V"], expected.beats["p_V"], atol=1e-4)
@@ -324,7 +325,7 @@ def test_what_is_wrong_with_a_recording_is_said(record, options, message):
 
 
 def test_a_model_that_is_not_there(record, monkeypatch, tmp_path):
-    monkeypatch.setattr(predict, "HOME", tmp_path)
+    monkeypatch.setattr("stages.inference.classify.HOME", tmp_path)
     with pytest.raises(ModelFileError, match=r"inter_patient/cnn.onnx is missing; run `dvc repro` or `dvc pull`"):
         predict.classify(record, model="cnn")
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, read_header, write_annotations
 from stages.inference.annotated_records import ESCAPES, REFERENCE, Reference, ec57_views
-from stages.predict import ANNOTATORS, MEMBERS, classify, marked
+from stages.inference.classify import ANNOTATORS, MEMBERS, classify, marked
 from stages.scores.bxb import LABEL_OF_SYMBOL
 from stages.scores.plain import plain_scores
 
@@ -43,14 +43,14 @@ def replay(
     annotator : str
         Of the reference.
     lead : str, optional
-        As for :func:`stages.predict.classify`.
+        As for :func:`stages.inference.classify.classify`.
 
     Returns
     -------
     dict
         ``records``, their number; ``remarks``, each with the records it is on; ``models``: model -> fiducials ->
-        ``judged``, the share of the beats, and ``ec57`` of :func:`stages.inference.annotated_records.ec57_views`; at annotated fiducials
-        also what :func:`stages.scores.plain.plain_scores` gives.
+        ``judged``, the share of the beats, and ``ec57`` of :func:`stages.inference.annotated_records.ec57_views`; at
+        annotated fiducials also what :func:`stages.scores.plain.plain_scores` gives.
     DataFrame
         The EC57 figures of each record, with ``model`` and ``fiducials``.
 

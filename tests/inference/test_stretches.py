@@ -10,8 +10,8 @@ import wfdb
 from stages.ecg import aami
 from stages.ecg.beats import FEATURES, cut_beats
 from stages.ecg.recordings import Recording
+from stages.inference.classify import classify
 from stages.inference.stretches import judge, stretches
-from stages.predict import classify
 from stages.readers.source import Source
 
 FS = 360

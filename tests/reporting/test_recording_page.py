@@ -7,8 +7,9 @@ import pytest
 from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
 from stages.figures.recording import trend_figure
+from stages.inference.finds import Excerpt, Find, excerpts_of, finds
 from stages.readers.source import Source
-from stages.reporting.recording_page import Excerpt, Find, excerpts_of, finds, recording_page, warning
+from stages.reporting.recording_page import recording_page, warning
 
 FS = 100
 CLASSES = ["N"] * 20 + ["V"] * 4 + ["N"] * 10 + ["S"] + ["N"] * 20 + ["F"] + ["N"] * 30 + ["V"] + ["N"] * 10

@@ -1,0 +1,213 @@
+"""Classify the beats of a recording, a file in any of the formats that :mod:`stages.readers` knows.
+
+In Python: ``from stages.inference.classify import classify``. Not a medical device: what it says is no diagnosis.
+"""
+
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages.config import paths
+from stages.ecg.annotations import read_annotations
+from stages.ecg.beats import BeatFormat
+from stages.ecg.beatset import beat_format
+from stages.ecg.burden import merged, summarise
+from stages.ecg.quality import Problem
+from stages.ecg.recordings import RecordError
+from stages.inference.finds import Excerpt, excerpts_of, finds
+from stages.inference.stretches import Predict, judge
+from stages.nets.classifying import Classifier, ensemble_of
+from stages.nets.runtimes import SUFFIXES, load
+from stages.readers.leads import Source
+from stages.readers.source import open_source
+from stages.scores.bxb import LABEL_OF_SYMBOL
+
+Model = Literal["cnn", "rnn", "ensemble"]
+Protocol = Literal["inter_patient", "intra_patient"]
+Runtime = Literal["onnx", "litert", "keras"]
+
+MEMBERS: dict[Model, tuple[str, ...]] = {"cnn": ("cnn",), "rnn": ("rnn",), "ensemble": ("cnn", "rnn")}
+ANNOTATORS = {"cnn": "cnn", "rnn": "rnn", "ensemble": "ens"}
+HOME = Path(__file__).resolve().parents[2]
+"""The top folder of the project, where the models are."""
+
+MOSTLY = 0.5
+FEWEST = 2
+"""Beats that it takes for one RR interval."""
+
+SHORT_S = 10.0
+"""A recording below this may hold too little for the detector to settle on, whatever its quality."""
+
+DOWNWARD = (
+    "Most QRS complexes point down. The networks learned from MLII, in which they point up (in 47 of the 48 records of "
+    "mitdb): if the electrodes were swapped, turn the signal with --invert (in Python: invert=True)."
+)
+BEATS = [symbol for symbol, label in LABEL_OF_SYMBOL.items() if label != "O"]
+"""Symbols that mark a beat in any WFDB database."""
+
+NOT_JUDGED = "|"
+"""Symbol of something like a QRS complex that is none that can be judged (WFDB)."""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A recording whose beats are classified.
+
+    Attributes
+    ----------
+    beats : DataFrame, one row a beat
+        See :class:`stages.inference.stretches.Stretch`.
+    summary : dict
+        See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was judged, ``remarks``, and
+        ``warnings``: those of the remarks that may make all the rest wrong.
+    problems : list of Problem
+        Stretches in which no beat was judged.
+    shapes : dict of str to ndarray of float64, shape (3, samples)
+        Of the judged beats of each class: how many, sum of their windows, sum of the squares.
+    fmt : BeatFormat
+        How the windows were cut.
+    excerpts : list of Excerpt
+        The signal around what was found.
+    """
+
+    beats: pd.DataFrame
+    summary: dict[str, Any]
+    problems: list[Problem]
+    shapes: dict[str, NDArray[np.float64]]
+    fmt: BeatFormat
+    excerpts: list[Excerpt]
+
+
+def classify(
+    path: Path | str,
+    model: Model = "ensemble",
+    protocol: Protocol = "inter_patient",
+    runtime: Runtime = "onnx",
+    lead: str | None = None,
+    fs: float | None = None,
+    units: str | None = None,
+    beats: str | None = None,
+    gate: bool = True,
+    invert: bool = False,
+    progress: bool = False,
+) -> Classified:
+    """Find and classify the beats of a recording.
+
+    Parameters
+    ----------
+    path : Path or str
+        See :func:`stages.readers.source.open_source`, also for ``lead``, ``fs`` and ``units``.
+    model : {"cnn", "rnn", "ensemble"}
+        The ensemble averages the other two.
+    protocol : {"inter_patient", "intra_patient"}
+        The networks of the patient-mixed protocol know the patients of mitdb; for anyone else take the first.
+    runtime : {"onnx", "litert", "keras"}
+    beats : str, optional
+        Annotator, such as atr, whose beats are classified; else they are detected.
+    gate : bool
+        Whether beats in stretches of bad signal are left unjudged.
+    invert : bool
+        Whether to turn the signal upside down first, because its electrodes were swapped.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    Classified
+
+    Raises
+    ------
+    RecordError
+        If the recording cannot be used.
+    ModelFileError
+        If the model is missing.
+    """
+    path = Path(path)
+    classifiers = [load(HOME / paths.MODELS / protocol / f"{name}{SUFFIXES[runtime]}") for name in MEMBERS[model]]
+    with open_source(path, lead, fs, units) as opened:
+        source = inverted(opened) if invert else opened
+        annotated = annotated_beats(path, beats) if beats is not None else None
+        fmt = beat_format(classifiers[0].about["trained_on"]["fmt"])
+        table, problems, shapes = judged(source, classifiers, fmt, annotated, gate, progress)
+        warnings = remarks_on(table, source.duration_s)
+        summary = {
+            "record": source.record,
+            "lead": source.lead,
+            "sampling_rate_hz": source.fs,
+            "remarks": [*source.remarks, *warnings],
+            "warnings": warnings,
+            "model": {"name": model, "protocol": classifiers[0].about["protocol_label"], "runtime": runtime},
+            "beats_from": beats or f"sleepecg {version('sleepecg')}",
+            **summarise(table, problems, source.fs, source.length),
+            "not_a_medical_device": "Research software; what it says is no diagnosis.",
+        }
+        return Classified(table, summary, problems, shapes, fmt, excerpts_of(source, finds(table, summary)))
+
+
+def judged(
+    source: Source,
+    classifiers: list[Classifier],
+    fmt: BeatFormat,
+    annotated: NDArray[np.int64] | None,
+    gate: bool,
+    progress: bool,
+) -> tuple[pd.DataFrame, list[Problem], dict[str, NDArray[np.float64]]]:
+    """Judge all stretches of a recording, and join them."""
+    predict: Predict = classifiers[0].predict if len(classifiers) == 1 else ensemble_of(classifiers)
+    tables: list[pd.DataFrame] = []
+    problems: list[Problem] = []
+    shapes: dict[str, NDArray[np.float64]] = {}
+    with tqdm(total=round(source.duration_s), desc=source.record, unit="s", disable=None if progress else True) as bar:
+        for stretch in judge(source, predict, fmt, annotated, gate):
+            tables.append(stretch.beats)
+            problems += stretch.problems
+            shapes |= {name: shapes.get(name, 0) + sums for name, sums in stretch.shapes.items()}
+            bar.update(round((stretch.stop - stretch.start) / source.fs))
+    return pd.concat(tables, ignore_index=True), merged(problems), shapes
+
+
+def annotated_beats(path: Path, annotator: str) -> NDArray[np.int64]:
+    """Read the fiducials of the beats that an annotator marked, whatever the database calls them, each once."""
+    record = path.with_suffix("") if path.suffix in (".hea", ".dat") else path
+    if not Path(f"{record}.{annotator}").is_file():
+        raise RecordError(
+            f"{record}.{annotator} is missing; expected the beats of the annotator {annotator} beside the recording; "
+            f"name another with --beats, or leave that out to have the beats detected"
+        )
+    annotations = read_annotations(record.parent, record.name, annotator)
+    return np.unique(annotations.samples[np.isin(annotations.symbols, BEATS)])
+
+
+def inverted(source: Source) -> Source:
+    """Turn a recording upside down."""
+
+    def read(start: int, stop: int) -> NDArray[np.float64]:
+        return -source.read(start, stop)
+
+    return replace(source, read=read, remarks=(*source.remarks, "The signal was turned upside down, as asked."))
+
+
+def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
+    """Say what a person should look at before believing the rest."""
+    remarks = []
+    if len(beats) < FEWEST:
+        found = "A single beat" if len(beats) else "No beat"
+        short = "; take a longer part of the recording" if duration_s < SHORT_S else ""
+        remarks.append(f"{found} was found in {duration_s:.1f} s, so nothing was judged{short}.")
+    elif (beats["class"] == "").mean() > MOSTLY:
+        remarks.append("Most of the beats lie where the signal cannot be read.")
+    readable = beats[beats["unreadable"] == ""]
+    if len(readable) and readable["upright"].mean() < MOSTLY:
+        remarks.append(DOWNWARD)
+    return remarks
+
+
+def marked(beats: pd.DataFrame) -> pd.Series:
+    """Give the WFDB symbol of each beat."""
+    return beats["class"].where(beats["class"] != "", NOT_JUDGED)
