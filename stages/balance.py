@@ -19,7 +19,7 @@ from stages.config.params import PROTOCOLS, Balance, ParamsError, load_params
 from stages.config.paths import BALANCED, BEATS, METRICS
 from stages.ecg import aami, folds
 from stages.ecg.balancing import class_weights, draw_beats, robust_scale, smote_partners
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import BeatSet, read_beats, write_beats
 from stages.ecg.databases import DATABASES
 from stages.figures import scores as figures

@@ -26,7 +26,7 @@ from stages.inference.annotated_records import Reference, ec57_views, read_refer
 from stages.reporting.findings import titled
 from stages.reporting.model_card import model_card
 from stages.reporting.report import report_page
-from stages.scores import curves, plain, side_by_side
+from stages.scores import comparison, curves, per_beat
 
 ENSEMBLE = "ensemble"
 ANNOTATOR = {**{name: name for name in MODELS}, ENSEMBLE: "ens"}
@@ -66,7 +66,7 @@ def compare(params: Params) -> tuple[dict[str, dict], dict[str, pd.DataFrame]]:
         report[protocol], tables = compare_under(protocol, raw, params.evaluate)
         label = report[protocol]["protocol"]
         parts.append({name: table.assign(protocol=label) for name, table in tables.items()})
-        per_class = side_by_side.per_class_table({name: report[protocol][name] for name in ANNOTATOR})
+        per_class = comparison.per_class_table({name: report[protocol][name] for name in ANNOTATOR})
         per_class.round(6).to_csv(folder / f"{protocol}.csv", index=False)
         shown = per_class.assign(model=per_class["model"].map(titled))
         save_png(figures.comparison_figure(shown, label), folder / f"{protocol}.png")
@@ -114,20 +114,20 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, d
         ec57, table = ec57_views(references, annotated / name, ANNOTATOR[name], settings.start_s)
         main[name] = table[(table["convention"] == "e_j_in_n") & (table["period"] == "scored")]
         plainly = score(truth, records, probabilities, settings)
-        for record, ratios in side_by_side.ec57_without(main[name], settings.without).items():
+        for record, ratios in comparison.ec57_without(main[name], settings.without).items():
             plainly["without"][record] |= ratios
         scored[name] = {**plainly, "ec57": ec57}
         ec57_tables.append(table.assign(model=name))
     report = {
         "protocol": label,
         **scored,
-        "delta": side_by_side.deltas(scored, HEADLINES),
-        "mcnemar": side_by_side.mcnemar_tests(truth, classifiers),
+        "delta": comparison.deltas(scored, HEADLINES),
+        "mcnemar": comparison.mcnemar_tests(truth, classifiers),
     }
-    subgroups = side_by_side.subgroup_table(truth, records, classifiers, groups_of(references))
+    subgroups = comparison.subgroup_table(truth, records, classifiers, groups_of(references))
     intervals = [
-        side_by_side.interval_table(truth, records, classifiers, *how),
-        side_by_side.ec57_intervals(main, *how),
+        comparison.interval_table(truth, records, classifiers, *how),
+        comparison.ec57_intervals(main, *how),
     ]
     return report, {
         "intervals": pd.concat(intervals),
@@ -160,9 +160,9 @@ def score(truth: NDArray[np.intp], records: NDArray, probabilities: NDArray[np.f
     """Score one classifier, also without each of the records that much hangs on."""
     predicted = probabilities.argmax(axis=1)
     return {
-        **plain.plain_scores(truth, predicted),
+        **per_beat.beat_scores(truth, predicted),
         "expected_calibration_error": curves.expected_calibration_error(truth, probabilities),
-        "without": side_by_side.without_records(truth, predicted, records, settings.without),
+        "without": comparison.without_records(truth, predicted, records, settings.without),
     }
 
 
@@ -175,7 +175,7 @@ def groups_of(references: Mapping[str, Reference]) -> pd.DataFrame:
     """Say to which groups of patients each record belongs, by sex and age."""
     headers = {record: reference.header for record, reference in references.items()}
     rows = [
-        {"record": record, "sex": header.sex or side_by_side.UNKNOWN, "age": side_by_side.age_band(header.age)}
+        {"record": record, "sex": header.sex or comparison.UNKNOWN, "age": comparison.age_band(header.age)}
         for record, header in headers.items()
     ]
     return pd.DataFrame(rows)

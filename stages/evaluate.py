@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stages.config import paths
 from stages.config.params import MODELS, PROTOCOLS, Evaluate, ParamsError, load_params
 from stages.ecg import aami, folds
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import BeatSet, beat_format, read_beats
 from stages.ecg.recordings import RecordError, read_recording
 from stages.figures import scores as figures
@@ -29,7 +29,7 @@ from stages.figures.style import save_png
 from stages.inference.annotated_records import ec57_views, read_references, write_predicted
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
-from stages.scores import curves, plain
+from stages.scores import curves, per_beat
 
 SHOWN_MISTAKES = 12
 MISTAKES_OF_A_RECORD = 2
@@ -112,8 +112,8 @@ def predictions(beats: BeatSet, probabilities: NDArray[np.float32]) -> pd.DataFr
 def scores(truth: NDArray[np.integer], probabilities: NDArray[np.float32]) -> dict[str, Any]:
     """Score by the measures that count all beats alike, and how far the probabilities can be believed."""
     return {
-        **plain.plain_scores(truth, probabilities.argmax(axis=1)),
-        "baseline_accuracy": plain.majority_baseline(truth),
+        **per_beat.beat_scores(truth, probabilities.argmax(axis=1)),
+        "baseline_accuracy": per_beat.majority_baseline(truth),
         "areas": curves.areas(truth, probabilities),
         "expected_calibration_error": curves.expected_calibration_error(truth, probabilities),
         "mapping": "e and j in N",
@@ -127,8 +127,8 @@ def write_plots(folder: Path, beats: BeatSet, probabilities: NDArray[np.float32]
     roc, pr = curves.roc_points(truth, probabilities), curves.pr_points(truth, probabilities)
     reliability = curves.calibration_points(truth, probabilities)
     error = curves.expected_calibration_error(truth, probabilities)
-    records = plain.record_table(beats.table["record"].to_numpy(), truth, predicted)
-    plain.confusion_pairs(truth, predicted).to_csv(folder / "confusion.csv", index=False)
+    records = per_beat.record_table(beats.table["record"].to_numpy(), truth, predicted)
+    per_beat.confusion_pairs(truth, predicted).to_csv(folder / "confusion.csv", index=False)
     roc.to_csv(folder / "roc.csv", index=False)
     pr.to_csv(folder / "pr.csv", index=False)
     reliability.to_csv(folder / "reliability.csv", index=False)
@@ -136,7 +136,7 @@ def write_plots(folder: Path, beats: BeatSet, probabilities: NDArray[np.float32]
     means, counts = mean_of_pairs(beats.signals, truth, predicted)
     fmt = beats.about.fmt
     drawn = {
-        "confusion": figures.confusion_figure(plain.confusion(truth, predicted), title),
+        "confusion": figures.confusion_figure(per_beat.confusion(truth, predicted), title),
         "roc": figures.roc_figure(roc, title),
         "pr": figures.pr_figure(pr, title),
         "reliability": figures.reliability_figure(reliability, error, title),
@@ -158,7 +158,7 @@ def mean_of_pairs(
         NaN where there is no such beat.
     counts : ndarray of int64, shape (5, 5)
     """
-    counts = plain.confusion(truth, predicted).to_numpy()
+    counts = per_beat.confusion(truth, predicted).to_numpy()
     means = np.full((*counts.shape, signals.shape[1]), np.nan)
     for row, column in zip(*np.nonzero(counts), strict=True):
         chosen = (truth == row) & (predicted == column)

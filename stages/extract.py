@@ -14,7 +14,8 @@ from tqdm import tqdm
 from stages.config.params import ParamsError, load_params
 from stages.config.paths import BEATS, RAW
 from stages.ecg import aami
-from stages.ecg.beats import BeatFormat, cut_beats
+from stages.ecg.beat_format import BeatFormat
+from stages.ecg.beats import cut_beats
 from stages.ecg.beatset import About, write_beats
 from stages.ecg.databases import Database
 from stages.ecg.recordings import RecordError, read_recording

@@ -22,7 +22,8 @@ from stages.config import paths
 from stages.config.params import MODELS, Params, ParamsError, load_params
 from stages.ecg import aami, folds
 from stages.ecg.annotations import read_annotations
-from stages.ecg.beats import FEATURES, BeatFormat, cut_beats, resample
+from stages.ecg.beat_format import FEATURES, BeatFormat
+from stages.ecg.beats import cut_beats, resample
 from stages.ecg.beatset import beat_format
 from stages.ecg.databases import NSTDB
 from stages.ecg.noise import add_noise
@@ -34,7 +35,7 @@ from stages.inference.annotated_records import REFERENCE, detector_counts
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
 from stages.scores.ec57 import ec57_scores
-from stages.scores.plain import plain_scores
+from stages.scores.per_beat import beat_scores
 
 PROTOCOL = "inter_patient"
 ENSEMBLE = "ensemble"
@@ -167,7 +168,7 @@ def scores_of_classes(pairs: pd.DataFrame) -> pd.DataFrame:
         row = {"noise": noise, "snr_db": snr_db, "model": model, "gate": gate}
         row["judged"] = judged["beats"].sum() / of_one["beats"].sum()
         if len(judged):
-            scores = plain_scores(*(np.repeat(judged[name], judged["beats"]) for name in ("true", "predicted")))
+            scores = beat_scores(*(np.repeat(judged[name], judged["beats"]) for name in ("true", "predicted")))
             row |= {name: scores[name] for name in ("accuracy", "macro_f1_nsvf")}
             row |= {f"f1_{name}": scores["per_class"][name]["f1"] for name in "SV"}
         rows.append(row)

@@ -56,8 +56,8 @@ CODE = (
     "nets/adapting.py",
     "nets/building.py",
     "nets/fitting.py",
-    "nets/lockstep.py",
-    "scores/plain.py",
+    "nets/parallel_folds.py",
+    "scores/per_beat.py",
     "search/local.py",
     "search/space.py",
 )

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from stages.config import paths
 from stages.config.params import MODELS, PROTOCOLS, Params, ParamsError, load_params
 from stages.ecg import aami, folds
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import About
 from stages.figures.learning import learning_curves_figure
 from stages.figures.style import save_png

@@ -9,7 +9,7 @@ import pytest
 import wfdb
 from hypothesis import settings
 
-from stages.ecg.beats import BeatFormat
+from stages.ecg.beat_format import BeatFormat
 from stages.ecg.databases import MITDB
 from stages.ecg.sources import fetch_database
 from stages.ecg.synthetic import write_database

@@ -6,7 +6,7 @@ import pytest
 
 from stages.balance import assign_folds, balance
 from stages.config.params import ParamsError, load_params
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import About, BeatSet, read_beats
 from stages.ecg.databases import SYNTHETIC
 from stages.ecg.folds import NO_FOLD

@@ -113,7 +113,7 @@ def test_every_score_and_group_is_in_the_tables(folders, params):
 
 def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, params, monkeypatch):
     given = []
-    counted = compare.side_by_side.ec57_intervals
+    counted = compare.comparison.ec57_intervals
     monkeypatch.setattr(
         compare.side_by_side,
         "ec57_intervals",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import About, BeatSet
 from stages.evaluate import mean_of_pairs, mistakes, predictions, require_same_beats, scores
 from stages.nets.classifying import Classifier, ModelFileError

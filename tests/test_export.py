@@ -6,7 +6,7 @@ import pytest
 
 from stages import export
 from stages.ecg import aami
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import BeatSet
 from stages.nets.classifying import Classifier
 

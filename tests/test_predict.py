@@ -13,7 +13,7 @@ import pytest
 import wfdb
 
 from stages import predict
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.recordings import RecordError
 from stages.inference.classify import DOWNWARD
 from stages.nets.building import Inputs, build_cnn, build_rnn

@@ -344,7 +344,7 @@ def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
     hot = {"value": 0.1}
     set_params(here, sweep__cnn__parameters__learning_rate=hot, sweep__cnn__run_cap=2, sweep__cnn__early_terminate=None)
     code = (
-        "import stages.nets.lockstep as lockstep, stages.sweep as sweep, stages.config.params as params\n"
+        "import stages.nets.parallel_folds as lockstep, stages.sweep as sweep, stages.config.params as params\n"
         "lockstep._one_epoch = lambda *given: (_ for _ in ()).throw(FloatingPointError('the loss is nan'))\n"
         "sweep.sys.argv = ['sweep', 'search', '--model', 'cnn']\n"
         "sweep.main()\n"

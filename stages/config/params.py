@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from stages.ecg.beats import BeatFormat
+from stages.ecg.beat_format import BeatFormat
 from stages.ecg.databases import DATABASES, SYNTHETIC, Database
 from stages.search.space import SweepConfiguration
 

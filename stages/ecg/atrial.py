@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import detrend
 
-P_FEATURES = ("p_consistency", "p_similarity")
-"""The columns of :func:`p_waves`, which the networks see beside the RR features."""
-
 P_FROM_S = 0.30
 P_TO_S = 0.06
 """Span before the R peak in which a P wave is looked for: PR intervals are 0.12 to 0.20 s, longer in a block."""

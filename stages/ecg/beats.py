@@ -3,9 +3,7 @@
 Training, evaluation and prediction all come through :func:`cut_beats`, so a beat looks the same to each of them.
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,15 +12,11 @@ from scipy.ndimage import median_filter
 from scipy.signal import resample_poly
 
 from stages.ecg import aami
-from stages.ecg.atrial import P_FEATURES, p_waves
+from stages.ecg.atrial import p_waves
+from stages.ecg.beat_format import KACHUEE_HZ, KACHUEE_SAMPLES, BeatFormat
 from stages.ecg.recordings import RecordError, Recording
-from stages.ecg.rhythm import RR_FEATURES, rr_intervals
+from stages.ecg.rhythm import rr_intervals
 
-FEATURES = RR_FEATURES + P_FEATURES
-"""The columns of a table of beats that the networks see beside the windows."""
-
-KACHUEE_HZ = 125
-KACHUEE_SAMPLES = 187
 KACHUEE_SEGMENT_S = 10.0
 KACHUEE_RR = 1.2
 
@@ -31,82 +25,6 @@ FLAT_MV = 0.01
 
 LARGEST_DENOMINATOR = 100_000
 """Of the fraction by which a signal is resampled; half an hour is then right to 0.2 ms at any sampling rate."""
-
-
-@dataclass(frozen=True)
-class BeatFormat:
-    """How a beat is shown to the networks.
-
-    Attributes
-    ----------
-    window : {"fixed", "kachuee"}
-        ``fixed``: the same physical span around each fiducial. ``kachuee``: see :func:`kachuee_windows`; rate, span
-        and template do not apply to it, and the baseline stays in.
-    leads : tuple of str
-        Lead names in order of preference.
-    fs_hz : int
-        Sampling rate of the windows.
-    before_s, after_s : float
-        Span of the window before and after the fiducial, s.
-    refine_s : float
-        The fiducial is moved to the largest deflection within this span around the annotation, s; 0 leaves it.
-    baseline_s : tuple of float
-        Spans of the two median filters that estimate the baseline, s; empty leaves the baseline in.
-    amplitude : {"record", "none"}
-        ``record`` divides by the median R amplitude of the recording; ``none`` keeps mV.
-    template : bool
-        Adds a second channel: the beat less the median beat of the recording, which no label is needed for.
-    statistics : {"record", "past"}
-        What the patient's own amplitude, median beat, RR intervals and P waves are taken from: ``record`` is the whole
-        recording, as a Holter analysis has it; ``past`` is the recording up to the beat, as in live use. Either way a
-        beat waits for the next one, which ends its RR interval.
-    """
-
-    window: Literal["fixed", "kachuee"]
-    leads: tuple[str, ...]
-    fs_hz: int
-    before_s: float
-    after_s: float
-    refine_s: float
-    baseline_s: tuple[float, ...]
-    amplitude: Literal["record", "none"]
-    template: bool
-    statistics: Literal["record", "past"]
-
-    @property
-    def past_only(self) -> bool:
-        """Whether nothing that follows the next beat may be looked at."""
-        return self.statistics == "past"
-
-    @property
-    def samples_before(self) -> int:
-        """Samples of a fixed window that precede the fiducial."""
-        return round(self.before_s * self.fs_hz)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Samples and channels of a beat."""
-        if self.window == "kachuee":
-            return KACHUEE_SAMPLES, 1
-        return self.samples_before + round(self.after_s * self.fs_hz), 2 if self.template else 1
-
-    @property
-    def unit(self) -> str:
-        """What an amplitude of 1 is."""
-        if self.window == "kachuee":
-            return "range of its segment"
-        return "median R wave" if self.amplitude == "record" else "mV"
-
-    @property
-    def rate_hz(self) -> int:
-        """Sampling rate of the windows, whichever kind they are."""
-        return KACHUEE_HZ if self.window == "kachuee" else self.fs_hz
-
-    @property
-    def times_s(self) -> NDArray[np.float64]:
-        """Time of each sample of a window, s: from the fiducial, or from the beginning of a Kaggle window."""
-        before = self.samples_before if self.window == "fixed" else 0
-        return (np.arange(self.shape[0]) - before) / self.rate_hz
 
 
 def cut_beats(

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.ecg import aami
-from stages.ecg.beats import FEATURES, BeatFormat
+from stages.ecg.beat_format import FEATURES, BeatFormat
 
 
 @dataclass(frozen=True)

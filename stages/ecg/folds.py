@@ -5,12 +5,14 @@ cross-validation leaves out one fold and is validated on it, so none is validate
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from stages.ecg.databases import Database
+if TYPE_CHECKING:
+    from stages.ecg.databases import Database
 
 TEST = "test"
 NO_FOLD = "none"
@@ -25,7 +27,7 @@ def label(protocol: str, synthetic: bool) -> str:
     return PROTOCOL_LABELS[protocol] + (", SYNTHETIC data" if synthetic else "")
 
 
-def inter_patient(table: pd.DataFrame, database: Database, groups: Sequence[Sequence[str]]) -> pd.Series:
+def inter_patient(table: pd.DataFrame, database: "Database", groups: Sequence[Sequence[str]]) -> pd.Series:
     """Assign beats by patient: DS1 is learned from, one group of its records a fold; DS2 tests.
 
     A record of DS2 whose subject is also in DS1 (mitdb 202) stays in the test fold, as in the literature; the compare

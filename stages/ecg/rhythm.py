@@ -4,11 +4,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-RR_FEATURES = ("log_rr_pre_over_mean", "log_rr_post_over_mean", "log_rr_pre_over_post", "log_rr_pre_over_local")
-"""The columns of :func:`rr_intervals` that the networks see: ratios, so free of heart rate, and their logarithms, so
-that half and double are equally far from 1. The mean of the recording is the reference of de Chazal et al. (2004); the
-median and the upper quartile did as well, no better, in cross-validation on DS1."""
-
 LOCAL_BEATS = 10
 """Intervals in the local mean (de Chazal et al. 2004 use ten beats)."""
 

@@ -26,7 +26,7 @@ FEW_BEATS = 20
 
 
 def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
-    """Counts and percents of each true class (row) of :func:`stages.scores.plain.confusion`, shaded by percents."""
+    """Counts and percents of each true class (row) of :func:`stages.scores.per_beat.confusion`, shaded by percents."""
     figure, (axes,) = titled_axes(title, (6.0, 5.2), grid=None)
     counts = confusion.to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
@@ -171,7 +171,7 @@ def strips_figure(strips: Sequence[Strip], window_s: tuple[float, float], title:
 
 
 def record_heatmap(record_table: pd.DataFrame, title: str) -> Figure:
-    """Se and +P for S, V and F of every row of :func:`stages.scores.plain.record_table`; a dash where undefined."""
+    """Se and +P for S, V and F of every row of :func:`stages.scores.per_beat.record_table`; a dash where undefined."""
     columns = [(name, score) for name in ("S", "V", "F") for score in ("se", "ppv")]
     values = record_table[[f"{name}_{score}" for name, score in columns]].to_numpy(dtype=float)
     figure, (axes,) = titled_axes(title, (7.2, 1.5 + 0.26 * len(values)), grid=None)

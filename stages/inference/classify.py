@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from stages.config import paths
 from stages.ecg.annotations import read_annotations
-from stages.ecg.beats import BeatFormat
+from stages.ecg.beat_format import BeatFormat
 from stages.ecg.beatset import beat_format
 from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem

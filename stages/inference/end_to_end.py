@@ -16,7 +16,7 @@ from stages.ecg.annotations import read_annotations, read_header, write_annotati
 from stages.inference.annotated_records import ESCAPES, REFERENCE, Reference, ec57_views
 from stages.inference.classify import ANNOTATORS, MEMBERS, classify, marked
 from stages.scores.bxb import LABEL_OF_SYMBOL
-from stages.scores.plain import plain_scores
+from stages.scores.per_beat import beat_scores
 
 FIDUCIALS = {"annotated": "fiducials as annotated", "detected": "fiducials of the detector, bad signal not judged"}
 
@@ -50,7 +50,7 @@ def replay(
     dict
         ``records``, their number; ``remarks``, each with the records it is on; ``models``: model -> fiducials ->
         ``judged``, the share of the beats, and ``ec57`` of :func:`stages.inference.annotated_records.ec57_views`; at
-        annotated fiducials also what :func:`stages.scores.plain.plain_scores` gives.
+        annotated fiducials also what :func:`stages.scores.per_beat.beat_scores` gives.
     DataFrame
         The EC57 figures of each record, with ``model`` and ``fiducials``.
 
@@ -70,7 +70,7 @@ def replay(
         judged = of_one[of_one["class"] != ""]
         scores: dict[str, Any] = {"fiducials": FIDUCIALS[str(fiducials)], "judged": len(judged) / len(of_one)}
         if fiducials == "annotated":
-            scores |= plain_scores(*(positions(judged[name]) for name in ("true", "class")))
+            scores |= beat_scores(*(positions(judged[name]) for name in ("true", "class")))
         folder = called / str(fiducials) / str(model)
         scores["ec57"], table = ec57_views(references, folder, ANNOTATORS[str(model)], start_s)
         models.setdefault(str(model), {})[str(fiducials)] = scores

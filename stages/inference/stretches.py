@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.ecg import aami
-from stages.ecg.beats import FEATURES, BeatFormat, cut_beats
+from stages.ecg.beat_format import FEATURES, BeatFormat
+from stages.ecg.beats import cut_beats
 from stages.ecg.detection import detect_beats
 from stages.ecg.quality import Problem, find_problems, find_silence, unreadable_beats, whole_intervals
 from stages.ecg.recordings import Recording

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from stages.ecg import aami
-from stages.nets.transplanting import transplant
+from stages.nets.augmentation import transplant
 
 SCORED = [aami.CLASSES.index(name) for name in "NSVF"]
 """Classes of the validation score; Q has too few beats outside paced records to steer by."""

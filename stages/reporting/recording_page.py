@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stages.ecg import aami
-from stages.ecg.beats import BeatFormat
+from stages.ecg.beat_format import BeatFormat
 from stages.ecg.quality import Problem
 from stages.figures.recording import Clock, find_strip, trend_figure
 from stages.figures.scores import beats_figure

@@ -23,8 +23,8 @@ from stages.reporting.pictures import (
     search_sections,
 )
 from stages.reporting.provenance import provenance
+from stages.scores.comparison import UNKNOWN
 from stages.scores.ec57 import show
-from stages.scores.side_by_side import UNKNOWN
 
 UNESTIMABLE = "not estimable"
 

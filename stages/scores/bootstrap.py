@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
 from stages.ecg.aami import CLASSES
-from stages.scores.plain import checked_labels
+from stages.scores.per_beat import checked_labels
 
 SCORES = ("accuracy", "macro_f1_nsvf", "macro_f1", *(f"f1_{name}" for name in CLASSES))
 CONFIDENCE = 0.95
@@ -50,7 +50,7 @@ def record_confusions(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike
     Raises
     ------
     ValueError
-        See :func:`stages.scores.plain.checked_labels`.
+        See :func:`stages.scores.per_beat.checked_labels`.
     """
     truth, predicted = checked_labels(truth, predicted)
     names, numbers = np.unique(np.asarray(records), return_inverse=True)
@@ -70,7 +70,7 @@ def scores_of(confusions: NDArray[np.integer]) -> NDArray[np.float64]:
     -------
     ndarray of float, shape (..., scores)
         The F1 of a class that is neither present nor predicted is NaN, and counts as 0 in a macro F1, both as in
-        :func:`stages.scores.plain.plain_scores`.
+        :func:`stages.scores.per_beat.beat_scores`.
     """
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
     either = confusions.sum(axis=-1) + confusions.sum(axis=-2)

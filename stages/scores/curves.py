@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from stages.ecg.aami import CLASSES
-from stages.scores.plain import checked_labels
+from stages.scores.per_beat import checked_labels
 
 DIGITS = 6
 ROC_COLUMNS = ("class", "false_positive_rate", "true_positive_rate", "threshold")

@@ -28,7 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.scores.bxb import CALLED, TRUE
-from stages.scores.plain import none_if_nan
+from stages.scores.per_beat import none_if_nan
 
 KINDS = {"sveb": ("S", "Q"), "veb": ("V", "FQ")}
 """Kind of ectopic beat -> its class, and the true classes that are no false positives when they are called it."""

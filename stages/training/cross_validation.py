@@ -8,9 +8,9 @@ import numpy as np
 
 from stages.config.params import NETWORKS, Params
 from stages.ecg import aami
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.nets.fitting import Settings, make_deterministic
-from stages.nets.lockstep import Runner, fit_in_lockstep
+from stages.nets.parallel_folds import Runner, fit_in_lockstep
 from stages.search.space import SweepConfiguration
 from stages.search.trials import Report
 from stages.training.folds import Member, OutOfFold, build, read_training, settings_of

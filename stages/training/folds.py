@@ -18,7 +18,7 @@ from stages.ecg.beatset import About, read_beats
 from stages.nets.adapting import Adaptation, Adapter
 from stages.nets.building import Inputs, build_cnn, build_rnn
 from stages.nets.fitting import Augment, Beats, Draws, Settings
-from stages.scores import plain
+from stages.scores import per_beat
 
 Scaler = dict[str, list[float]]
 
@@ -220,7 +220,7 @@ class OutOfFold:
         dict
             ``beats``, ``accuracy``, ``macro_f1_nsvf`` and ``f1_<class>`` for N, S, V and F.
         """
-        scores = plain.plain_scores(self.labels, self.adapted(probabilities).argmax(axis=1))
+        scores = per_beat.beat_scores(self.labels, self.adapted(probabilities).argmax(axis=1))
         return {
             "beats": len(self.labels),
             **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},

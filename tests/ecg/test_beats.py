@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.ecg.beat_format import FEATURES, KACHUEE_HZ, KACHUEE_SAMPLES
 from stages.ecg.beats import (
-    FEATURES,
-    KACHUEE_HZ,
-    KACHUEE_SAMPLES,
     cut_beats,
     fill,
     kachuee_windows,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.ecg.rhythm import LOCAL_BEATS, RR_FEATURES, rr_intervals
+from stages.ecg.beat_format import RR_FEATURES
+from stages.ecg.rhythm import LOCAL_BEATS, rr_intervals
 
 
 def test_premature_beat_with_a_pause():

@@ -9,7 +9,7 @@ from stages.ecg.aami import CLASSES
 from stages.figures import learning as learning_figures
 from stages.figures import scores as figures
 from stages.figures import style
-from stages.scores import curves, plain
+from stages.scores import curves, per_beat
 
 TITLE = "cnn, inter_patient"
 RECORDS = ("100", "200", "232")
@@ -39,11 +39,11 @@ def draw():
     times = np.arange(100) / 360
     means = rng.normal(size=(2, 100))
     return {
-        "confusion": figures.confusion_figure(plain.confusion(truth, predicted), TITLE),
+        "confusion": figures.confusion_figure(per_beat.confusion(truth, predicted), TITLE),
         "roc": figures.roc_figure(curves.roc_points(truth, probabilities), TITLE),
         "pr": figures.pr_figure(curves.pr_points(truth, probabilities), TITLE),
         "learning": learning_figures.learning_curves_figure(history, TITLE),
-        "heatmap": figures.record_heatmap(plain.record_table(records, truth, predicted), TITLE),
+        "heatmap": figures.record_heatmap(per_beat.record_table(records, truth, predicted), TITLE),
         "comparison": figures.comparison_figure(models, TITLE),
         "beats": figures.beats_figure(means, np.ones((2, 100)), times, ["N", "V"], TITLE),
         "strip": figures.rhythm_strip(times, means[0], [0.05, 0.2], ["N", "+"], TITLE),
@@ -93,12 +93,12 @@ def test_heatmap_has_a_row_for_each_record_and_shows_how_many_beats_stand_behind
 
 
 def test_heatmap_shows_a_dash_where_a_ratio_is_undefined():
-    table = plain.record_table(np.array(["100", "100"]), np.array([0, 0]), np.array([0, 0]))
+    table = per_beat.record_table(np.array(["100", "100"]), np.array([0, 0]), np.array([0, 0]))
     assert {text.get_text() for text in figures.record_heatmap(table, TITLE).axes[0].texts} == {"–"}
 
 
 def test_confusion_shades_by_the_share_of_the_true_class():
-    axes = figures.confusion_figure(plain.confusion([0, 0, 0, 0, 1], [0, 0, 0, 1, 1]), TITLE).axes[0]
+    axes = figures.confusion_figure(per_beat.confusion([0, 0, 0, 0, 1], [0, 0, 0, 1, 1]), TITLE).axes[0]
     shares = np.asarray(axes.images[0].get_array())
     assert shares[0].tolist() == [0.75, 0.25, 0, 0, 0]
     assert shares[1].tolist() == [0, 1, 0, 0, 0]

@@ -8,7 +8,8 @@ import pytest
 import wfdb
 
 from stages.ecg import aami
-from stages.ecg.beats import FEATURES, cut_beats
+from stages.ecg.beat_format import FEATURES
+from stages.ecg.beats import cut_beats
 from stages.ecg.recordings import Recording
 from stages.inference.classify import classify
 from stages.inference.stretches import judge, stretches

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binom
 from scipy.stats import bootstrap as scipy_bootstrap
 
-from stages.scores import bootstrap, plain
+from stages.scores import bootstrap, per_beat
 
 
 def beats(seed=0, records=12, per_record=60, right=0.8):
@@ -17,9 +17,9 @@ def test_the_confusions_of_the_records_add_up():
     records, truth, predicted = beats()
     confusions = bootstrap.record_confusions(records, truth, predicted)
     assert confusions.shape == (12, 5, 5)
-    np.testing.assert_array_equal(confusions.sum(axis=0), plain.confusion(truth, predicted))
+    np.testing.assert_array_equal(confusions.sum(axis=0), per_beat.confusion(truth, predicted))
     first = records == "r00"
-    np.testing.assert_array_equal(confusions[0], plain.confusion(truth[first], predicted[first]))
+    np.testing.assert_array_equal(confusions[0], per_beat.confusion(truth[first], predicted[first]))
 
 
 @pytest.mark.parametrize("classes", ["all", "no Q", "N alone"])
@@ -29,8 +29,10 @@ def test_scores_of_a_confusion_are_the_plain_ones(classes):
         classes
     ]
     truth, predicted = truth[kept], predicted[kept]
-    scores = dict(zip(bootstrap.SCORES, bootstrap.scores_of(plain.confusion(truth, predicted).to_numpy()), strict=True))
-    expected = plain.plain_scores(truth, predicted)
+    scores = dict(
+        zip(bootstrap.SCORES, bootstrap.scores_of(per_beat.confusion(truth, predicted).to_numpy()), strict=True)
+    )
+    expected = per_beat.beat_scores(truth, predicted)
     for name in ("accuracy", "macro_f1", "macro_f1_nsvf"):
         assert scores[name] == pytest.approx(expected[name])
     for name in "NSVFQ":

@@ -7,7 +7,7 @@ import pytest
 from stages import train
 from stages.config.params import load_params
 from stages.ecg import aami
-from stages.ecg.beats import FEATURES
+from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import About
 from stages.ecg.folds import NO_FOLD
 from stages.nets.fitting import Beats, Draws

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from stages.ecg.aami import CLASSES
-from stages.scores import side_by_side
+from stages.scores import comparison
 
 TRUTH = np.array([0, 0, 2, 1])
 RECORDS = np.array(["100", "100", "101", "101"])
@@ -25,12 +25,12 @@ ALL_N = np.eye(5)[[0, 0, 0, 0]]
     ],
 )
 def test_ages_fall_into_bands(age, band):
-    assert side_by_side.age_band(age) == band
+    assert comparison.age_band(age) == band
 
 
 def test_each_group_of_patients_is_scored_by_itself():
     groups = pd.DataFrame({"record": ["100", "101"], "sex": ["F", "M"]})
-    table = side_by_side.subgroup_table(TRUTH, RECORDS, {"cnn": ALL_N}, groups).set_index("group")
+    table = comparison.subgroup_table(TRUTH, RECORDS, {"cnn": ALL_N}, groups).set_index("group")
     assert table.loc["F", "accuracy"] == 1
     assert table.loc["M", "accuracy"] == 0
     assert table.loc["M", "f1_V"] == 0
@@ -39,7 +39,7 @@ def test_each_group_of_patients_is_scored_by_itself():
 
 
 def test_scores_without_a_record_are_those_of_the_others():
-    found = side_by_side.without_records(TRUTH, ALL_N.argmax(axis=1), RECORDS, ["101", "999"])
+    found = comparison.without_records(TRUTH, ALL_N.argmax(axis=1), RECORDS, ["101", "999"])
     assert list(found) == ["101"]
     assert found["101"]["accuracy"] == 1
     assert found["101"]["f1_V"] is None
@@ -47,11 +47,11 @@ def test_scores_without_a_record_are_those_of_the_others():
 
 def test_differences_are_from_the_first():
     scored = {"cnn": {"accuracy": 0.5}, "rnn": {"accuracy": 0.75}}
-    assert side_by_side.deltas(scored, ["accuracy"]) == {"rnn_minus_cnn": {"accuracy": 0.25}}
+    assert comparison.deltas(scored, ["accuracy"]) == {"rnn_minus_cnn": {"accuracy": 0.25}}
 
 
 def test_every_score_and_difference_has_an_interval():
-    table = side_by_side.interval_table(TRUTH, RECORDS, {"cnn": ALL_N, "rnn": RIGHT}, 100, 0)
+    table = comparison.interval_table(TRUTH, RECORDS, {"cnn": ALL_N, "rnn": RIGHT}, 100, 0)
     assert set(table["model"]) == {"cnn", "rnn", "rnn - cnn"}
     cnn = table[(table["model"] == "cnn") & (table["score"] == "accuracy")].iloc[0]
     assert (cnn["low"], cnn["value"], cnn["high"]) == (0, 0.5, 1)  # one record all right, the other all wrong
@@ -60,7 +60,7 @@ def test_every_score_and_difference_has_an_interval():
 
 
 def test_the_names_of_the_bands_sort_by_age():
-    bands = [side_by_side.age_band(age) for age in (20, 50, 65, 75, None)]
+    bands = [comparison.age_band(age) for age in (20, 50, 65, 75, None)]
     assert bands == sorted(bands)
 
 
@@ -70,7 +70,7 @@ EC57 = pd.DataFrame({"record": ["100", "232"], "veb_tp": [8, 2], "veb_fn": [2, 8
 
 
 def test_pooled_ratios_of_ec57_have_intervals_too():
-    found = side_by_side.ec57_intervals({"cnn": EC57}, 200, 0).set_index("score")
+    found = comparison.ec57_intervals({"cnn": EC57}, 200, 0).set_index("score")
     assert tuple(found.loc["veb_se", ["low", "value", "high", "defined"]]) == (0.2, 0.5, 0.8, 1)
     assert tuple(found.loc["veb_ppv", ["low", "value", "high"]]) == (1, 1, 1)
     assert tuple(found.loc["veb_fpr", ["low", "value", "high"]]) == (0, 0, 0)
@@ -83,23 +83,23 @@ def test_pooled_ratios_of_ec57_have_intervals_too():
 
 def test_differences_of_ec57_figures_are_paired():
     better = EC57.assign(veb_tp=[9, 3], veb_fn=[1, 7])
-    found = side_by_side.ec57_intervals({"cnn": EC57, "rnn": better}, 200, 0).set_index(["model", "score"])
+    found = comparison.ec57_intervals({"cnn": EC57, "rnn": better}, 200, 0).set_index(["model", "score"])
     assert tuple(found.loc[("rnn - cnn", "veb_se"), ["low", "value", "high"]]) == pytest.approx((0.1, 0.1, 0.1))
     assert np.isnan(found.loc[("rnn - cnn", "sveb_ppv"), "value"])
 
 
 def test_ec57_without_a_record_is_that_of_the_others():
-    found = side_by_side.ec57_without(EC57, ["232", "999"])
+    found = comparison.ec57_without(EC57, ["232", "999"])
     assert found == {"232": {"veb_se": 0.8, "veb_ppv": 1, "sveb_se": None, "sveb_ppv": None}}
 
 
 def test_who_errs_where_is_tested():
-    tests = side_by_side.mcnemar_tests(TRUTH, {"cnn": ALL_N, "rnn": RIGHT})
+    tests = comparison.mcnemar_tests(TRUTH, {"cnn": ALL_N, "rnn": RIGHT})
     assert tests["rnn_vs_cnn"] == {"only_first_right": 2, "only_second_right": 0, "p_value": 0.5}
 
 
 def test_per_class_scores_stand_one_a_row():
     values = {name: {"se": 0.5, "ppv": None, "f1": 0.25} for name in CLASSES}
-    table = side_by_side.per_class_table({"cnn": {"per_class": values}})
+    table = comparison.per_class_table({"cnn": {"per_class": values}})
     assert len(table) == 15
     assert table["value"].isna().sum() == 5

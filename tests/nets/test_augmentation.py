@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stages.ecg import aami
-from stages.nets.transplanting import AMPLITUDES, WIDE, transplant
+from stages.nets.augmentation import AMPLITUDES, WIDE, transplant
 
 N, S, V, F, Q = range(5)
 

@@ -90,7 +90,7 @@ def confusion_pairs(truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
     return pd.DataFrame({"actual": names[truth], "predicted": names[predicted]})
 
 
-def plain_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
+def beat_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
     """Score a classifier on all test beats.
 
     Accuracy is the fraction of the beats that got their own class. It is not the mean of the one-vs-rest accuracies
@@ -153,7 +153,7 @@ def majority_baseline(truth: ArrayLike) -> float:
     ValueError
         If there are no beats, or see :func:`checked_labels`.
     """
-    return plain_scores(truth, np.full(np.shape(truth), CLASSES.index("N")))["accuracy"]
+    return beat_scores(truth, np.full(np.shape(truth), CLASSES.index("N")))["accuracy"]
 
 
 def record_table(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
@@ -184,7 +184,7 @@ def record_table(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike) -> 
     rows = []
     for record in np.unique(records):
         of_record = records == record
-        scores = plain_scores(truth[of_record], predicted[of_record])
+        scores = beat_scores(truth[of_record], predicted[of_record])
         row = {"record": str(record), "beats": scores["n_test"], "accuracy": scores["accuracy"]}
         for name in ECTOPIC:
             values = scores["per_class"][name]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.scores import bootstrap, ec57, plain
+from stages.scores import bootstrap, ec57, per_beat
 
 Classifiers = Mapping[str, NDArray[np.floating]]
 
@@ -29,7 +29,7 @@ def without_records(
     found = {}
     for record in sorted(set(left_out) & set(records)):
         others = records != record
-        scores = plain.plain_scores(truth[others], predicted[others])
+        scores = per_beat.beat_scores(truth[others], predicted[others])
         of_class = {f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"}
         found[record] = {"accuracy": scores["accuracy"], "macro_f1_nsvf": scores["macro_f1_nsvf"], **of_class}
     return found
@@ -122,7 +122,7 @@ def ec57_without(table: pd.DataFrame, left_out: Sequence[str]) -> dict[str, dict
         gross = bootstrap.pooled(*_parts_and_wholes(others))(np.arange(len(others))[None])[0]
         names = [f"{kind}_{ratio}" for kind in ec57.KINDS for ratio in RATIO_PARTS]
         found[record] = {
-            name: plain.none_if_nan(value) for name, value in zip(names, gross, strict=True) if "fpr" not in name
+            name: per_beat.none_if_nan(value) for name, value in zip(names, gross, strict=True) if "fpr" not in name
         }
     return found
 
@@ -172,10 +172,10 @@ def subgroup_table(
         for by in groups.columns.drop("record"):
             for group, members in groups.groupby(by, sort=True)["record"]:
                 chosen = np.isin(records, members.to_numpy())
-                scores = plain.plain_scores(truth[chosen], predicted[chosen])
+                scores = per_beat.beat_scores(truth[chosen], predicted[chosen])
                 row = {"model": name, "by": by, "group": group, "records": len(members), "beats": scores["n_test"]}
                 row["accuracy"] = scores["accuracy"]
-                for c in plain.ECTOPIC:
+                for c in per_beat.ECTOPIC:
                     support, f1 = (scores["per_class"][c][key] for key in ("support", "f1"))
                     row |= {f"beats_{c}": support, f"f1_{c}": f1 if support else np.nan}
                 rows.append(row)

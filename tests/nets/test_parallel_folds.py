@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from stages.nets.fitting import Beats, Draws, Settings, fit, make_deterministic, predict
-from stages.nets.lockstep import Runner, fit_in_lockstep
+from stages.nets.parallel_folds import Runner, fit_in_lockstep
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 4, 120)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from stages.ecg.aami import CLASSES
-from stages.scores.plain import confusion, confusion_pairs, majority_baseline, plain_scores, record_table
+from stages.scores.per_beat import beat_scores, confusion, confusion_pairs, majority_baseline, record_table
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60)
 
@@ -23,7 +23,7 @@ EXAMPLE = (labels("NNNNNNSSVF"), labels("NNNNSVSNVN"))
 
 
 def test_scores_of_a_small_example_are_those_worked_out_by_hand():
-    scores = plain_scores(*EXAMPLE)
+    scores = beat_scores(*EXAMPLE)
     assert scores["n_test"] == 10
     assert scores["accuracy"] == pytest.approx(6 / 10)
     assert scores["per_class"]["N"] == pytest.approx({"se": 4 / 6, "ppv": 4 / 6, "f1": 4 / 6, "support": 6})
@@ -39,11 +39,11 @@ def test_accuracy_is_not_the_mean_one_vs_rest_accuracy():
     truth, predicted = EXAMPLE
     one_vs_rest = np.mean([np.mean((truth == c) == (predicted == c)) for c in range(len(CLASSES))])
     assert one_vs_rest == pytest.approx(0.84)
-    assert plain_scores(truth, predicted)["accuracy"] == pytest.approx(0.6)
+    assert beat_scores(truth, predicted)["accuracy"] == pytest.approx(0.6)
 
 
 def test_a_class_that_is_predicted_but_absent_has_f1_zero_and_no_sensitivity():
-    assert plain_scores(labels("NN"), labels("NQ"))["per_class"]["Q"] == {
+    assert beat_scores(labels("NN"), labels("NQ"))["per_class"]["Q"] == {
         "se": None,
         "ppv": 0.0,
         "f1": 0.0,
@@ -53,19 +53,19 @@ def test_a_class_that_is_predicted_but_absent_has_f1_zero_and_no_sensitivity():
 
 def test_a_class_never_called_costs_macro_f1_but_little_accuracy():
     truth = labels("N" * 97 + "SVF")
-    scores = plain_scores(truth, labels("N" * 100))
+    scores = beat_scores(truth, labels("N" * 100))
     assert scores["accuracy"] == majority_baseline(truth) == 0.97
     assert scores["macro_f1_nsvf"] < 0.25
 
 
 def test_scores_are_plain_json():
-    scores = plain_scores(*EXAMPLE)
+    scores = beat_scores(*EXAMPLE)
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
 
 
 def test_a_q_beat_taken_for_n_costs_the_macro_f1_over_four_classes():
     truth, predicted = labels("NSVFQ"), labels("NSVFN")
-    assert plain_scores(truth, predicted)["macro_f1_nsvf"] == pytest.approx((2 / 3 + 1 + 1 + 1) / 4)
+    assert beat_scores(truth, predicted)["macro_f1_nsvf"] == pytest.approx((2 / 3 + 1 + 1 + 1) / 4)
 
 
 def test_confusion_has_true_classes_in_rows_and_class_order():
@@ -115,7 +115,7 @@ def test_record_table_scores_each_record_by_itself_in_order_of_name():
 )
 def test_wrong_labels_are_refused(truth, predicted, message):
     with pytest.raises(ValueError, match=message):
-        plain_scores(np.array(truth), np.array(predicted))
+        beat_scores(np.array(truth), np.array(predicted))
 
 
 def test_a_record_name_is_needed_for_each_beat():
@@ -128,13 +128,13 @@ def test_accuracy_is_the_diagonal_of_the_confusion(beats):
     truth, predicted = np.array(beats).T
     table = confusion(truth, predicted).to_numpy()
     assert table.sum() == len(beats)
-    assert plain_scores(truth, predicted)["accuracy"] == pytest.approx(np.trace(table) / table.sum())
+    assert beat_scores(truth, predicted)["accuracy"] == pytest.approx(np.trace(table) / table.sum())
 
 
 @given(pairs)
 def test_macro_f1_agrees_with_scikit_learn(beats):
     truth, predicted = np.array(beats).T
-    scores = plain_scores(truth, predicted)
+    scores = beat_scores(truth, predicted)
     for name, classes in (("macro_f1", range(5)), ("macro_f1_nsvf", range(4))):
         expected = f1_score(truth, predicted, labels=classes, average="macro", zero_division=0)
         assert scores[name] == pytest.approx(expected)
@@ -143,12 +143,12 @@ def test_macro_f1_agrees_with_scikit_learn(beats):
 @given(pairs, st.randoms(use_true_random=False))
 def test_the_order_of_beats_does_not_matter(beats, random):
     shuffled = random.sample(beats, len(beats))
-    assert plain_scores(*np.array(beats).T) == plain_scores(*np.array(shuffled).T)
+    assert beat_scores(*np.array(beats).T) == beat_scores(*np.array(shuffled).T)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1))
 def test_a_perfect_prediction_scores_one_wherever_a_score_is_defined(truth):
-    scores = plain_scores(np.array(truth), np.array(truth))
+    scores = beat_scores(np.array(truth), np.array(truth))
     assert scores["accuracy"] == 1.0
     assert scores["macro_f1"] == pytest.approx(len(set(truth)) / 5)
     for values in scores["per_class"].values():
