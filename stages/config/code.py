@@ -1,14 +1,21 @@
 """Which files of code a stage runs on, found by following its imports.
 
 ``python -m stages.config.code train`` prints the files for the ``deps`` of a stage in dvc.yaml.
+``python -m stages.config.code reworded`` names the stages of which only comments, docstrings or layout changed since
+their last run, so that ``dvc commit -f`` of these is right and spares the run.
 """
 
+import argparse
 import ast
 import hashlib
-import sys
+import json
+import subprocess
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -106,12 +113,62 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+def reworded(status: Mapping[str, Any], at_last_run: Callable[[str], str | None]) -> list[str]:
+    """Name the stages that changed in words alone.
+
+    Parameters
+    ----------
+    status : mapping
+        As ``dvc status --json`` prints it.
+    at_last_run : callable
+        Gives the text that a file of code had when its stages ran; None if nobody knows.
+    """
+
+    def only_words(path: str, how: str) -> bool:
+        before = at_last_run(path) if how == "modified" and path.endswith(".py") else None
+        return before is not None and meaning(before) == meaning((TOP / path).read_text(encoding="utf-8"))
+
+    names = []
+    for stage, changes in status.items():
+        deps = [change.get("changed deps") for change in changes if isinstance(change, dict)]
+        if len(deps) == len(changes) and all(
+            part is not None and all(only_words(*changed) for changed in part.items()) for part in deps
+        ):
+            names.append(stage)
+    return names
+
+
+def text_at_last_run(path: str) -> str | None:
+    """Give the text of a file in the last commit of dvc.lock, if that is what dvc.lock says the stages ran on."""
+    ran = yaml.safe_load((TOP / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    known = {dep["md5"] for stage in ran.values() for dep in stage.get("deps", []) if dep["path"] == path}
+    commit = _git("log", "-1", "--format=%H", "--", "dvc.lock").decode().strip()
+    source = _git("show", f"{commit}:{path}")
+    digested = hashlib.md5(source, usedforsecurity=False).hexdigest()
+    return source.decode("utf-8") if known == {digested} else None
+
+
+def _git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=TOP, capture_output=True, check=True).stdout
+
+
+def _status() -> dict[str, Any]:
+    done = subprocess.run(["dvc", "status", "--json"], cwd=TOP, capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
 def main() -> None:
-    """Print the files of a stage as dvc.yaml has them."""
+    """Print the files of a stage as dvc.yaml has them, or the stages of which only words changed."""
     names = [path.stem for path in sorted((TOP / "stages").glob("*.py")) if path.stem != "__init__"]
-    if len(sys.argv) != 2 or sys.argv[1] not in names:
-        sys.exit(f"{__doc__}\nexpected one of: {', '.join(names)}")
-    listed = ", ".join(path.as_posix() for path in code_of(Path("stages") / f"{sys.argv[1]}.py"))
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.config.code", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=[*names, "reworded"], metavar="STAGE | reworded")
+    what = parser.parse_args().what
+    if what == "reworded":
+        print("\n".join(reworded(_status(), text_at_last_run)))
+        return
+    listed = ", ".join(path.as_posix() for path in code_of(Path("stages") / f"{what}.py"))
     print("\n".join(textwrap.wrap(listed, 112, initial_indent=" " * 6, subsequent_indent=" " * 6)))
 
 
