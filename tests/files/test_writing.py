@@ -18,9 +18,14 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
 def test_an_error_leaves_what_was_there(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as unfinished:
-        unfinished.write_text("half")
-        raise ZeroDivisionError
+
+    def fail():
+        with replacing(path) as unfinished:
+            unfinished.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
