@@ -1,6 +1,7 @@
 # demo   the whole DAG on synthetic records, in a folder of its own: nothing tracked is touched
 # repro  the whole DAG on MIT-BIH, from PhysioNet or the mirror that MITDB_MIRROR names; the searches take the longest
-# test   lint, types and tests; with MITDB_MIRROR also those that need the real records
+# check  lint, types and every quick test, side by side: for each commit
+# test   lint, types and all tests; with MITDB_MIRROR also those that need the real records
 
 PYTHON3 ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ absolute = $(if $(wildcard $(1)),$(abspath $(1)),$(1))
 export MITDB_MIRROR := $(call absolute,$(MITDB_MIRROR))
 export NSTDB_MIRROR := $(call absolute,$(NSTDB_MIRROR))
 
-.PHONY: demo repro test install clean
+.PHONY: demo repro lint check test install clean
 
 install: $(INSTALLED)
 
@@ -29,18 +30,23 @@ demo: install
 	git clone --quiet . $(DEMO)
 	cd $(DEMO) && dvc exp run --quiet --name demo \
 		-S download.source=synthetic -S train.cnn.epochs=4 -S train.rnn.epochs=4 -S tracking.mode=disabled \
-		-S train.inter_patient.members=2 -S train.intra_patient.longer=1.0 -S train.intra_patient.members=2 \
-		-S sweep.cnn.run_cap=3 -S sweep.rnn.run_cap=3
+		-S train.inter_patient.members=2 -S train.intra_patient.epochs_factor=1.0 -S train.intra_patient.members=2 \
+		-S sweeps/cnn.yaml:run_cap=3 -S sweeps/rnn.yaml:run_cap=3
 	@cd $(DEMO) && python -m stages.compare --show
 	@echo "SYNTHETIC figures lie in $(DEMO)/metrics/, the networks in $(DEMO)/models/."
 
 repro: install
 	dvc repro
 
-test: install
+lint: install
 	ruff check .
 	ruff format --check .
 	mypy
+
+check: lint
+	python -m pytest -q -n auto --dist loadfile -m "not slow"
+
+test: lint
 	python -m pytest
 
 clean:
