@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from stages import sweep as sweep_stage
+from stages.config import code
 from stages.config.params import MODELS, load_params
 from stages.sweep import fingerprint
 from tests.wandb_server import WandbServer
@@ -383,3 +385,42 @@ def test_a_search_is_known_by_what_makes_its_trials(tmp_path, monkeypatch):
     assert known("rnn") != rnn
     set_params(tmp_path, sweep__fraction_of_beats=0.123)
     assert known("cnn") != cnn
+
+
+TRIAL_CODE = sorted(
+    {
+        path.as_posix()
+        for module in ("training/cross_validation", "search/local", "search/space")
+        for path in code.code_of(Path(f"stages/{module}.py"))
+    }
+)
+"""Files that a trial is computed with."""
+
+LEFT_OUT = ("stages/ecg/beat_format.py", "stages/nets/augmentation.py", "stages/search/trials.py")
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A copy of the code and of the parameters, to be changed, from which fingerprints are taken."""
+    copy_params(tmp_path)
+    shutil.copytree(PROJECT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(code, "TOP", tmp_path)
+    monkeypatch.setattr(sweep_stage, "__file__", str(tmp_path / "stages/sweep.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.xfail(strict=True, reason="goes on with trials of two kinds"))
+        if path in LEFT_OUT
+        else path
+        for path in TRIAL_CODE
+    ],
+)
+def test_no_search_goes_on_with_other_code(copied, path):
+    before = fingerprint(load_params(), "cnn")
+    with (copied / path).open("a") as file:
+        file.write("\nCHANGED = True\n")
+    assert fingerprint(load_params(), "cnn") != before
