@@ -27,7 +27,8 @@ from dvc.exceptions import DvcException
 from tqdm import tqdm
 
 from stages.config import paths
-from stages.config.params import MODELS, PARAMS_FILE, Ablation, ParamsError, load_params
+from stages.config.ablation import Ablation, load_ablation
+from stages.config.params import MODELS, PARAMS_FILE, ParamsError
 from stages.figures.learning import ablation_figure
 from stages.figures.style import save_png
 
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--model", choices=MODELS, action="append", help="only this network")
     arguments = parser.parse_args()
     try:
-        ablate(load_params().ablation, arguments.model or MODELS)
+        ablate(load_ablation(), arguments.model or MODELS)
     except (ParamsError, AblationError) as error:
         sys.exit(f"ablate: {error}")
 
@@ -123,13 +124,13 @@ def scores_of(run: Run) -> dict[str, float]:
         If it fails.
     """
     name = run.name(pipeline_of(run.model))
-    report = (paths.METRICS / PROTOCOL / run.model / "training.json").as_posix()
+    report = (paths.METRICS / "training" / PROTOCOL / run.model / "cross_validation.json").as_posix()
     try:
         text = dvc.api.read(report, rev=name)
     except DvcException:
         experiment(name, run)
         text = dvc.api.read(report, rev=name)
-    scores = json.loads(text)["cross_validation"]
+    scores = json.loads(text)
     return {score: scores[score] for score in SCORES}
 
 

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from stages.config import paths
 from stages.config.params import MODELS, NETWORKS, PARAMS_FILE, Params, ParamsError, load_params
+from stages.config.sweeps import load_sweep
 from stages.ecg import folds
 from stages.figures.learning import importance_figure, parallel_coordinates_figure, search_history_figure
 from stages.figures.style import save_png
@@ -92,7 +93,7 @@ def search(params: Params, model: str) -> None:
     from stages.nets.fitting import machine
 
     objective = objective_of(params, model)
-    configuration = getattr(params.sweep, model)
+    configuration = load_sweep(model)
     forget_finished(storage_of(model), fingerprint(params, model))
     engine, sweep, trials = run_search(params, model, configuration, objective)
     title = f"{model} {folds.label(PROTOCOL, objective.training.about.synthetic)}: hyperparameter search"
@@ -116,7 +117,7 @@ def worker(params: Params, model: str) -> None:
     objective = objective_of(params, model)
     if not storage_of(model).is_file():
         raise FileNotFoundError(f"{storage_of(model)} is missing; begin the search with `dvc repro sweep@{model}`")
-    search_locally(params, model, getattr(params.sweep, model), objective)
+    search_locally(params, model, load_sweep(model), objective)
 
 
 def agent(params: Params, model: str, sweep: str) -> None:
@@ -124,7 +125,7 @@ def agent(params: Params, model: str, sweep: str) -> None:
     if resolve_mode(params.tracking) != "online":
         raise SweepError("to join a W&B sweep takes an API key; set WANDB_API_KEY or run `wandb login`")
     whole = sweep if "/" in sweep else f"{params.tracking.project}/{sweep}"
-    theirs, ours = parameters_of(whole), set(getattr(params.sweep, model).parameters)
+    theirs, ours = parameters_of(whole), set(load_sweep(model).parameters)
     if theirs != ours:
         raise SweepError(
             f"W&B sweep {whole} is not one of the {model}: it chooses {', '.join(sorted(theirs))}; "
@@ -332,8 +333,8 @@ def fingerprint(params: Params, model: str) -> str:
     """Digest all that a trial depends on, so that a search goes on only with the trials of its own kind."""
     shared = params.sweep.model_dump_json(include={"seed", "fraction_of_beats", "fraction_of_epochs"})
     # All folds are scored, whatever the members of the ensemble.
-    ensemble = getattr(params.train, PROTOCOL).model_dump_json(exclude={"members", "refit"})
-    described = [model, shared, getattr(params.sweep, model).as_given(), params.train.seed, params.train.focal_gamma]
+    ensemble = params.train.ensemble(PROTOCOL).model_dump_json(exclude={"members", "refit"})
+    described = [model, shared, load_sweep(model).as_given(), params.train.seed, params.train.focal_gamma]
     digest = hashlib.sha256(repr([*described, ensemble]).encode())
     data = sorted((paths.BALANCED / PROTOCOL / "train").glob("*"))
     code = [Path(__file__).parent / name for name in CODE]

@@ -5,11 +5,11 @@ import pytest
 import yaml
 
 from stages import ablate
-from stages.config.params import Ablation, Idea
+from stages.config.ablation import Ablation, Idea
 from stages.figures.learning import ablation_figure
 
 IDEAS = (
-    Idea(idea="the median beat", verdict="kept", changes={"extract.template": False, "train.x.prior_beats": None}),
+    Idea(idea="the median beat", verdict="kept", changes={"extract.template": False, "train.x.prior_strength": None}),
     Idea(idea="SMOTE", verdict="dropped", models=("cnn",), changes={"balance.method": "smote"}),
 )
 SETTINGS = Ablation(seeds=(1, 2), everywhere={"tracking.mode": "disabled", "extract.template": True}, ideas=IDEAS)
@@ -29,7 +29,7 @@ def test_each_network_is_planned_as_committed_first_then_with_what_is_meant_for_
         ("rnn", "without the median beat", 1),
         ("rnn", "without the median beat", 2),
     ]
-    assert runs[2].overrides == ("extract.template=false", "train.x.prior_beats=null")
+    assert runs[2].overrides == ("extract.template=false", "train.x.prior_strength=null")
     assert runs[0].settings == ("tracking.mode=disabled", "extract.template=true", "train.seed=1")
     assert sorted(runs[3].settings) == sorted(("tracking.mode=disabled", *runs[2].overrides, "train.seed=2"))
 
@@ -138,9 +138,9 @@ def test_a_finished_experiment_is_not_run_again(monkeypatch):
 
     def read(path, rev):
         asked.append((path, rev))
-        return json.dumps({"cross_validation": dict.fromkeys(ablate.SCORES, 0.25)})
+        return json.dumps(dict.fromkeys(ablate.SCORES, 0.25))
 
     monkeypatch.setattr(ablate.dvc.api, "read", read)
     monkeypatch.setattr(ablate, "experiment", lambda *_: pytest.fail("was run"))
     assert ablate.scores_of(next(ablate.planned(SETTINGS)))["f1_V"] == 0.25
-    assert asked[0][0] == "metrics/inter_patient/cnn/training.json"
+    assert asked[0][0] == "metrics/training/inter_patient/cnn/cross_validation.json"

@@ -12,7 +12,7 @@ from stages.nets.classifying import Classifier
 
 ABOUT = {
     "classes": list(aami.CLASSES),
-    "adaptation": {"alike_beats": None, "prior_beats": None, "prevalence_of_s": 0.02, "past_only": False},
+    "adaptation": {"n_neighbors": None, "prior_strength": None, "prevalence_of_s": 0.02, "past_only": False},
 }
 BEATS = 50
 

@@ -40,8 +40,8 @@ ABOUT = {
     "classes": list("NSVFQ"),
     "trained_on": {"fmt": FORMAT},
     "adaptation": {
-        "alike_beats": 5,
-        "prior_beats": 100.0,
+        "n_neighbors": 5,
+        "prior_strength": 100.0,
         "prevalence_of_s": 0.02,
         "past_only": False,
         "temperature": 1.0,

@@ -19,7 +19,7 @@ FS = 360.0
 START_S = 20.0
 ABOUT = {
     "classes": list(aami.CLASSES),
-    "adaptation": {"alike_beats": None, "prior_beats": None, "prevalence_of_s": 0.02, "past_only": False},
+    "adaptation": {"n_neighbors": None, "prior_strength": None, "prevalence_of_s": 0.02, "past_only": False},
 }
 
 

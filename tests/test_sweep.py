@@ -16,7 +16,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.config.params import load_params
+from stages import sweep as sweep_stage
+from stages.config import code
+from stages.config.params import MODELS, load_params
 from stages.sweep import fingerprint
 from tests.wandb_server import WandbServer
 
@@ -37,15 +39,21 @@ SPACE = {
 
 
 def set_params(folder: Path, **settings) -> None:
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text())
+    """Set keys of params.yaml (``train__seed=1``) and of the sweep of a network (``cnn__run_cap=3``)."""
     for name, value in settings.items():
-        *sections, last = name.split("__")
-        section = params
-        for one in sections:
-            section = section[one]
+        first, *others = name.split("__")
+        path = folder / (f"sweeps/{first}.yaml" if first in MODELS else "params.yaml")
+        *sections, last = others if first in MODELS else (first, *others)
+        params = section = yaml.safe_load(path.read_text())
+        for section_name in sections:
+            section = section[section_name]
         section[last] = value
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def copy_params(folder: Path) -> None:
+    shutil.copy2(PROJECT / "params.yaml", folder)
+    shutil.copytree(PROJECT / "sweeps", folder / "sweeps")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -110,17 +118,17 @@ def table(folder: Path) -> pd.DataFrame:
 def balanced(tmp_path_factory) -> Path:
     """A folder in which the beats of a tiny SYNTHETIC database are ready to learn from."""
     folder = tmp_path_factory.mktemp("balanced")
-    shutil.copy2(PROJECT / "params.yaml", folder)
+    copy_params(folder)
     set_params(
         folder,
         download__source="synthetic",
         download__minutes=1.5,
         sweep__fraction_of_beats=0.5,
         sweep__fraction_of_epochs=1.0,
-        sweep__cnn__run_cap=4,
-        sweep__cnn__method="random",
-        sweep__cnn__early_terminate={"type": "hyperband", "min_iter": 1},
-        sweep__cnn__parameters=SPACE,
+        cnn__run_cap=4,
+        cnn__method="random",
+        cnn__early_terminate={"type": "hyperband", "min_iter": 1},
+        cnn__parameters=SPACE,
         tracking__mode="disabled",
     )
     for name in ("download", "extract", "balance"):
@@ -158,7 +166,7 @@ def test_a_local_search_reports_every_trial_and_is_the_same_again(here):
 
 
 def test_the_best_is_promoted_and_nothing_else_changes(tmp_path):
-    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+    copy_params(tmp_path)
     before = (tmp_path / "params.yaml").read_text()
     best = {**yaml.safe_load(before)["train"]["cnn"], "layer_1_size": 24, "learning_rate": 1e-05}
     (tmp_path / "metrics/sweep").mkdir(parents=True)
@@ -176,7 +184,7 @@ def test_the_best_is_promoted_and_nothing_else_changes(tmp_path):
 
 
 def test_a_configuration_that_train_would_refuse_is_not_promoted(tmp_path):
-    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+    copy_params(tmp_path)
     before = (tmp_path / "params.yaml").read_text()
     best = {**yaml.safe_load(before)["train"]["cnn"], "dropout_rate": 3.0}
     (tmp_path / "metrics/sweep").mkdir(parents=True)
@@ -206,7 +214,7 @@ def test_a_killed_search_goes_on_with_what_was_finished(here):
 
 @pytest.mark.slow
 def test_without_a_key_each_trial_is_an_offline_run_that_wandb_sync_uploads(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
+    set_params(here, tracking__mode="auto", cnn__run_cap=2)
     search(here)
     runs = sorted((here / "wandb").glob("offline-run-*"))
     assert len(runs) == 2
@@ -222,7 +230,7 @@ def test_without_a_key_each_trial_is_an_offline_run_that_wandb_sync_uploads(here
 
 @pytest.mark.slow
 def test_with_a_key_the_search_is_a_wandb_sweep(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=3, sweep__cnn__parameters__epochs={"value": 8})
+    set_params(here, tracking__mode="auto", cnn__run_cap=3, cnn__parameters__epochs={"value": 8})
     with WandbServer(end_early=True) as server:
         said = search(here, WANDB_BASE_URL=server.url, WANDB_API_KEY=KEY, WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL="1")
         (sweep,) = server.sweeps.values()
@@ -236,7 +244,7 @@ def test_with_a_key_the_search_is_a_wandb_sweep(here):
         *here.glob("wandb/**/*"),
     ]
     assert not [path for path in written if path.is_file() and KEY.encode() in path.read_bytes()]
-    given = yaml.safe_load((here / "params.yaml").read_text())["sweep"]["cnn"]
+    given = yaml.safe_load((here / "sweeps/cnn.yaml").read_text())
     assert yaml.safe_load(sweep.text)["parameters"]["learning_rate"] == given["parameters"]["learning_rate"]
     summary, trials = report(here), table(here)
     assert summary["engine"].startswith("wandb ")
@@ -250,7 +258,7 @@ def test_with_a_key_the_search_is_a_wandb_sweep(here):
 
 @pytest.mark.slow
 def test_a_network_lost_in_the_middle_of_a_sweep_is_waited_for(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=3)
+    set_params(here, tracking__mode="auto", cnn__run_cap=3)
     more = {"WANDB_API_KEY": KEY, "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"}
     with WandbServer() as server, searching(here, WANDB_BASE_URL=server.url, **more) as begun:
         wait_for(lambda: len(server.runs) == 2 and bool(server.runs["run1"].rows))
@@ -266,7 +274,7 @@ def test_a_network_lost_in_the_middle_of_a_sweep_is_waited_for(here):
 
 @pytest.mark.slow
 def test_an_interrupted_sweep_is_not_reported_but_gone_on_with(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=3, sweep__cnn__parameters__epochs={"value": 40})
+    set_params(here, tracking__mode="auto", cnn__run_cap=3, cnn__parameters__epochs={"value": 40})
     with WandbServer() as server:
         more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY, "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"}
         with searching(here, **more) as begun:
@@ -285,12 +293,12 @@ def test_an_interrupted_sweep_is_not_reported_but_gone_on_with(here):
 
 @pytest.mark.slow
 def test_a_sweep_under_way_that_cannot_be_reached_says_what_to_do(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
+    set_params(here, tracking__mode="auto", cnn__run_cap=2)
     code = (
         "from stages.config.params import load_params\n"
+        "from stages.config.sweeps import load_sweep\n"
         "from stages.sweep import remembered_sweep\n"
-        "params = load_params()\n"
-        "remembered_sweep(params, 'cnn', params.sweep.cnn)\n"
+        "remembered_sweep(load_params(), 'cnn', load_sweep('cnn'))\n"
     )
     with WandbServer() as server:
         more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
@@ -307,12 +315,10 @@ def test_a_sweep_under_way_that_cannot_be_reached_says_what_to_do(here):
 
 @pytest.mark.slow
 def test_agents_of_both_kinds_join_a_sweep_made_by_the_command_of_wandb(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
-    configuration = yaml.safe_load((here / "params.yaml").read_text())["sweep"]["cnn"]
-    (here / "sweep.yaml").write_text(yaml.safe_dump(configuration))
+    set_params(here, tracking__mode="auto", cnn__run_cap=2)
     with WandbServer() as server:
         more = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
-        wandb(here, "sweep", "--project", "heartbeats", "sweep.yaml", **more)
+        wandb(here, "sweep", "--project", "heartbeats", "sweeps/cnn.yaml", **more)
         (sweep,) = server.sweeps
         wandb(here, "agent", "--count", "1", f"heartbeats/{sweep}", **more)
         refused = stage(here, "stages.sweep", "agent", "--model", "rnn", "--sweep", sweep, **more)
@@ -329,7 +335,7 @@ def test_agents_of_both_kinds_join_a_sweep_made_by_the_command_of_wandb(here):
 
 @pytest.mark.slow
 def test_a_server_that_cannot_be_reached_means_a_local_search(here):
-    set_params(here, tracking__mode="auto", sweep__cnn__run_cap=2)
+    set_params(here, tracking__mode="auto", cnn__run_cap=2)
     begun = time.monotonic()
     said = search(here, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY=KEY)
     assert "W&B cannot be reached" in said
@@ -342,10 +348,10 @@ def test_a_server_that_cannot_be_reached_means_a_local_search(here):
 @pytest.mark.slow
 def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
     hot = {"value": 0.1}
-    set_params(here, sweep__cnn__parameters__learning_rate=hot, sweep__cnn__run_cap=2, sweep__cnn__early_terminate=None)
+    set_params(here, cnn__parameters__learning_rate=hot, cnn__run_cap=2, cnn__early_terminate=None)
     code = (
-        "import stages.nets.parallel_folds as lockstep, stages.sweep as sweep, stages.config.params as params\n"
-        "lockstep._one_epoch = lambda *given: (_ for _ in ()).throw(FloatingPointError('the loss is nan'))\n"
+        "import stages.nets.parallel_folds as parallel_folds, stages.sweep as sweep\n"
+        "parallel_folds._one_epoch = lambda *given: (_ for _ in ()).throw(FloatingPointError('the loss is nan'))\n"
         "sweep.sys.argv = ['sweep', 'search', '--model', 'cnn']\n"
         "sweep.main()\n"
     )
@@ -359,22 +365,62 @@ def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
 
 
 def test_promoting_before_a_search_says_what_to_do(tmp_path):
-    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+    copy_params(tmp_path)
     done = stage(tmp_path, "stages.sweep", "promote", "--model", "rnn")
     assert done.returncode == 1
     assert "rnn.json is missing; run `dvc repro sweep@rnn`" in done.stderr
 
 
-def test_a_search_is_known_by_what_makes_its_trials(tmp_path):
-    shutil.copy2(PROJECT / "params.yaml", tmp_path)
+def test_a_search_is_known_by_what_makes_its_trials(tmp_path, monkeypatch):
+    copy_params(tmp_path)
 
     def known(model):
-        return fingerprint(load_params(tmp_path / "params.yaml"), model)
+        return fingerprint(load_params(), model)
 
+    monkeypatch.chdir(tmp_path)
     cnn, rnn = known("cnn"), known("rnn")
     assert cnn != rnn
-    set_params(tmp_path, sweep__rnn__run_cap=7, train__inter_patient__members=2)
+    set_params(tmp_path, rnn__run_cap=7, train__inter_patient__members=2)
     assert known("cnn") == cnn
     assert known("rnn") != rnn
     set_params(tmp_path, sweep__fraction_of_beats=0.123)
     assert known("cnn") != cnn
+
+
+TRIAL_CODE = sorted(
+    {
+        path.as_posix()
+        for module in ("training/cross_validation", "search/local", "search/space")
+        for path in code.code_of(Path(f"stages/{module}.py"))
+    }
+)
+"""Files that a trial is computed with."""
+
+LEFT_OUT = ("stages/ecg/beat_format.py", "stages/nets/augmentation.py", "stages/search/trials.py")
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A copy of the code and of the parameters, to be changed, from which fingerprints are taken."""
+    copy_params(tmp_path)
+    shutil.copytree(PROJECT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(code, "TOP", tmp_path)
+    monkeypatch.setattr(sweep_stage, "__file__", str(tmp_path / "stages/sweep.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.xfail(strict=True, reason="goes on with trials of two kinds"))
+        if path in LEFT_OUT
+        else path
+        for path in TRIAL_CODE
+    ],
+)
+def test_no_search_goes_on_with_other_code(copied, path):
+    before = fingerprint(load_params(), "cnn")
+    with (copied / path).open("a") as file:
+        file.write("\nCHANGED = True\n")
+    assert fingerprint(load_params(), "cnn") != before

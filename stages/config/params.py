@@ -1,31 +1,52 @@
 """The typed, validated view of params.yaml.
 
-Every stage loads the whole file, so a typo in any section stops the run before anything is computed.
+Every stage loads the whole file, so a typo in any section stops the run before anything is computed. The files beside
+it, ``sweeps/<model>.yaml`` and ``ablation.yaml``, are read in the same way by :mod:`stages.config.sweeps` and
+:mod:`stages.config.ablation`.
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.ecg.beat_format import BeatFormat
 from stages.ecg.databases import DATABASES, SYNTHETIC, Database
-from stages.search.space import SweepConfiguration
 
 PARAMS_FILE = Path("params.yaml")
 
 PROTOCOLS = ("inter_patient", "intra_patient")
 MODELS = ("cnn", "rnn")
-SWEEP_METRICS = ("val_macro_f1", "val_accuracy", "val_f1_N", "val_f1_S", "val_f1_V", "val_f1_F")
-"""Scores of a trial that a sweep can be for: of all training beats, each by the network that left out its fold."""
+
+RENAMED = {
+    f"train.{protocol}.{old}": f"train.{protocol}.{new}"
+    for protocol in PROTOCOLS
+    for old, new in {
+        "longer": "epochs_factor",
+        "batch": "batch_size_factor",
+        "dropout": "dropout_factor",
+        "shape_tells_s": "morphology_separates_s",
+        "transplant": "template_swap",
+        "alike_beats": "n_neighbors",
+        "prior_beats": "prior_strength",
+    }.items()
+}
+"""Keys of earlier versions of params.yaml -> as they are called now."""
+
+MOVED = {
+    "sweep.cnn": "sweeps/cnn.yaml",
+    "sweep.rnn": "sweeps/rnn.yaml",
+    "ablation": "ablation.yaml",
+}
+"""Sections of earlier versions of params.yaml -> the files that they are now."""
 
 
 class ParamsError(ValueError):
-    """params.yaml cannot be used; the message names each key, what was expected and what was found."""
+    """A parameter file cannot be used; the message names each key, what was expected and what was found."""
 
 
 class Section(BaseModel):
@@ -139,64 +160,47 @@ class Rnn(Fit):
 NETWORKS: dict[str, type[Fit]] = {"cnn": Cnn, "rnn": Rnn}
 
 
-class Ensemble(Section):
+class EnsembleParams(Section):
+    """How the networks of one protocol are fitted and averaged, and how their probabilities are adapted."""
+
     members: Annotated[int, Field(ge=1, le=20)]
     refit: bool
-    longer: Annotated[float, Field(gt=0, le=20)]
-    batch: Annotated[float, Field(gt=0, le=1)]
-    dropout: Annotated[float, Field(ge=0, le=1)]
-    shape_tells_s: bool
-    transplant: Annotated[float, Field(ge=0, le=1)]
-    alike_beats: Annotated[int, Field(ge=1, le=1000)] | None
-    prior_beats: Annotated[float, Field(ge=1, le=1e9)] | None
+    epochs_factor: Annotated[float, Field(gt=0, le=20)]
+    batch_size_factor: Annotated[float, Field(gt=0, le=1)]
+    dropout_factor: Annotated[float, Field(ge=0, le=1)]
+    morphology_separates_s: bool
+    template_swap: Annotated[float, Field(ge=0, le=1)]
+    n_neighbors: Annotated[int, Field(ge=1, le=1000)] | None
+    prior_strength: Annotated[float, Field(ge=1, le=1e9)] | None
 
 
 class Train(Section):
+    """How networks are fitted: what all share, each protocol, each kind of network."""
+
     seed: Seed
     focal_gamma: Annotated[float, Field(ge=0, le=5)]
     patience: Annotated[int, Field(ge=1, le=100)]
-    inter_patient: Ensemble
-    intra_patient: Ensemble
+    inter_patient: EnsembleParams
+    intra_patient: EnsembleParams
     cnn: Cnn
     rnn: Rnn
 
+    def ensemble(self, protocol: str) -> EnsembleParams:
+        """Give the section of a protocol."""
+        return {"inter_patient": self.inter_patient, "intra_patient": self.intra_patient}[protocol]
+
+    def network(self, model: str) -> Fit:
+        """Give the section of a kind of network."""
+        sections: dict[str, Fit] = {"cnn": self.cnn, "rnn": self.rnn}
+        return sections[model]
+
 
 class Sweep(Section):
+    """What both searches share; the space that each searches stands in ``sweeps/<model>.yaml``."""
+
     seed: Seed
     fraction_of_beats: Annotated[float, Field(gt=0, le=1)]
     fraction_of_epochs: Annotated[float, Field(gt=0, le=1)]
-    cnn: SweepConfiguration
-    rnn: SweepConfiguration
-
-    @model_validator(mode="after")
-    def _parameters_are_those_of_the_networks(self) -> "Sweep":
-        for name in MODELS:
-            try:
-                _check_space(getattr(self, name), NETWORKS[name])
-            except ValueError as error:
-                raise ValueError(f"{name}.{error}") from None
-        return self
-
-
-def _check_space(sweep: SweepConfiguration, network: type[Fit]) -> None:
-    """Make sure that every trial would be a valid section of train."""
-    if sweep.metric.name not in SWEEP_METRICS:
-        raise ValueError(f"metric.name: expected one of {', '.join(SWEEP_METRICS)}; found {sweep.metric.name}")
-    missing, unknown = network.model_fields.keys() - sweep.parameters, sweep.parameters.keys() - network.model_fields
-    if missing or unknown:
-        raise ValueError(
-            f"parameters: expected every hyperparameter of train, `value` for one that is not searched; "
-            f"missing {sorted(missing)}, unknown {sorted(unknown)}"
-        )
-    first = {name: parameter.extremes[0] for name, parameter in sweep.parameters.items()}
-    for name, parameter in sweep.parameters.items():
-        for value in parameter.extremes:
-            try:
-                network.model_validate(first | {name: value}, strict=False)
-            except ValidationError as error:
-                found = next((problem for problem in error.errors() if problem["loc"] == (name,)), None)
-                if found:
-                    raise ValueError(f"parameters.{name}: {found['msg']}; found {value!r}") from None
 
 
 class Evaluate(Section):
@@ -224,24 +228,6 @@ class Export(Section):
     seed: Seed
 
 
-class Idea(Section):
-    idea: Annotated[str, Field(min_length=1)]
-    verdict: Literal["kept", "dropped"]
-    models: Annotated[tuple[Literal["cnn", "rnn"], ...], Field(min_length=1, strict=False)] = ("cnn", "rnn")
-    changes: Annotated[dict[str, Any], Field(min_length=1)]
-
-    @property
-    def label(self) -> str:
-        """What is different from the design of params.yaml."""
-        return f"{'without' if self.verdict == 'kept' else 'with'} {self.idea}"
-
-
-class Ablation(Section):
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
-    everywhere: dict[str, Any]
-    ideas: tuple[Idea, ...] = Field(strict=False)
-
-
 class Tracking(Section):
     mode: Literal["auto", "online", "offline", "disabled"]
     project: Annotated[str, Field(min_length=1, max_length=128)]
@@ -258,7 +244,6 @@ class Params(Section):
     export: Export
     robustness: Robustness
     external: External
-    ablation: Ablation
     tracking: Tracking
 
     @model_validator(mode="after")
@@ -266,9 +251,9 @@ class Params(Section):
         if self.balance.method != "class_weight" and self.train.focal_gamma == 0:
             return self
         for protocol in PROTOCOLS:
-            if getattr(self.train, protocol).prior_beats is not None:
+            if self.train.ensemble(protocol).prior_strength is not None:
                 raise ValueError(
-                    f"train.{protocol}.prior_beats: expected null, because focal loss and class weights leave "
+                    f"train.{protocol}.prior_strength: expected null, because focal loss and class weights leave "
                     "probabilities uncalibrated, and adapting such to a patient fails; found a number"
                 )
         return self
@@ -280,8 +265,22 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     Raises
     ------
     ParamsError
-        If the file is missing, is no YAML mapping, misses a key, has one too many (the nearest right one is
-        suggested) or holds a value of the wrong type or out of range.
+        As :func:`read_checked` does.
+    """
+    return read_checked(path, Params)
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+def read_checked(path: Path, kind: type[Checked]) -> Checked:
+    """Read a YAML file as a typed value.
+
+    Raises
+    ------
+    ParamsError
+        If the file is missing, is no YAML mapping, misses a key, has one too many (its new name, or the nearest right
+        one, is named) or holds a value of the wrong type or out of range.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -290,24 +289,54 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     except yaml.YAMLError as error:
         raise ParamsError(f"{path} is no valid YAML: {error}") from error
     if not isinstance(raw, dict):
-        raise ParamsError(f"{path} holds {type(raw).__name__}, expected one section per stage")
+        raise ParamsError(f"{path} holds {type(raw).__name__}, expected a mapping of keys to values")
     try:
-        return Params.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
-        problems = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
-        raise ParamsError(f"{path} has {error.error_count()} problem(s):\n{problems}") from None
+        raise problems_of(path, [_describe(problem, kind) for problem in _without_renamed(error.errors())]) from None
 
 
-def _describe(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+def problems_of(path: Path, problems: Sequence[str]) -> ParamsError:
+    """Make the error that lists all that is wrong with a parameter file."""
+    listed = "\n".join(f"  {problem}" for problem in problems)
+    return ParamsError(f"{path} has {len(problems)} problem(s):\n{listed}")
+
+
+def key_problem(key: str) -> str | None:
+    """Say what is wrong with a key of params.yaml, as ``train.cnn.epochs``; None if it is there."""
+    known = list(_known_keys(Params))
+    return None if key in known else _unknown(key, known)
+
+
+def _without_renamed(problems: Sequence[Any]) -> list[Any]:
+    """Leave out that a key is missing where it is there under its old name."""
+    there = {RENAMED[key] for key in map(_key_of, problems) if key in RENAMED}
+    return [problem for problem in problems if problem["type"] != "missing" or _key_of(problem) not in there]
+
+
+def _describe(problem: Any, kind: type[BaseModel]) -> str:
+    key = _key_of(problem)
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, list(_known_keys(Params)), n=1, cutoff=0.5)
-        return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+        return f"{key}: {_unknown(key, list(_known_keys(kind)))}"
     if problem["type"] == "missing":
         return f"{key}: missing"
     if problem["type"] == "value_error":
-        return f"{key}: {problem['ctx']['error']}"
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     return f"{key}: {problem['msg']}; found {problem['input']!r}"
+
+
+def _key_of(problem: Any) -> str:
+    return ".".join(str(part) for part in problem["loc"])
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    if key in RENAMED:
+        return f"this key is now called {RENAMED[key]}"
+    for section, file in MOVED.items():
+        if key == section or key.startswith(f"{section}."):
+            return f"this section is now the file {file}"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return "unknown key" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:

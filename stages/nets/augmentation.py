@@ -1,9 +1,9 @@
-"""Training beats of patients who do not exist: the same beats beside other median beats.
+"""Template-swap augmentation: training beats beside the median beats of other patients.
 
-The networks see each beat beside the median beat of its recording. Some twenty patients show few pairs of a V beat and
-a normal one, and a network remembers them: it takes V beats that are low and narrow for S beats. Wide or narrow, high
-or low mean little; what counts is the difference from the median beat. Where V beats alone were shown beside others,
-the wide normal beats of a bundle branch block were taken for V beats, so some normal beats are shown wide as well.
+The networks see each beat beside the median beat of its recording. The patients of a training set show few pairs of a V
+beat and a normal one, and a network remembers them: it takes V beats that are low and narrow for S beats. Wide or
+narrow, high or low mean little; what counts is the difference from the median beat. Some N and S beats are shown beside
+wide median beats as well, else the wide normal beats of a bundle branch block would be taken for V beats.
 """
 
 import numpy as np
@@ -14,16 +14,16 @@ from stages.ecg import aami
 N, S, V = (aami.CLASSES.index(name) for name in "NSV")
 
 AMPLITUDES = (0.4, 1.5)
-"""Smallest and largest factor of a V beat that is transplanted; their logarithms are uniform."""
+"""Smallest and largest factor by which a V beat is scaled; their logarithms are uniform."""
 
 WIDE = 0.2
-"""How many N and S beats have the median beat exchanged, as a share of the share of V beats."""
+"""How many N and S beats have the median beat swapped, as a share of the share of V beats."""
 
 LEAST_PEAK = 0.1
 """Below this, in units of the signal, a window has no peak to be scaled by."""
 
 
-def transplant(
+def swap_templates(
     signals: NDArray[np.float32], labels: NDArray[np.integer], share: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Show some beats of a batch as another patient might have them.
@@ -55,11 +55,11 @@ def transplant(
     wide &= rng.random(len(beat)) < WIDE * share
     smallest, largest = np.log(AMPLITUDES)
     factors = np.exp(rng.uniform(smallest, largest, (len(beat), 1))).astype(np.float32)
-    transplanted = np.where(v[:, None], beat * factors, beat)
+    swapped = np.where(v[:, None], beat * factors, beat)
     median = np.where(v[:, None], rng.permutation(median), median)
     if len(shapes := beat[labels == V]):
         peaks = np.abs(shapes).max(axis=1, keepdims=True)
         shapes = shapes / np.where(peaks < LEAST_PEAK, 1, peaks)
         median = np.where(wide[:, None], rng.choice(shapes, len(beat)), median)
-        transplanted = np.where(wide[:, None], median + difference, transplanted)
-    return np.stack([transplanted, transplanted - median], axis=2)
+        swapped = np.where(wide[:, None], median + difference, swapped)
+    return np.stack([swapped, swapped - median], axis=2)

@@ -52,7 +52,7 @@ def build_cnn(
     layer_3_size: int,
     layer_FC_size: int,
     dropout_rate: float,
-    shape_tells_s: bool,
+    morphology_separates_s: bool,
 ) -> keras.Model:
     """Build a convolutional network of three blocks, each convolution, batch norm, ReLU, pooling and dropout.
 
@@ -67,7 +67,7 @@ def build_cnn(
     layer_FC_size : int
         Units of the dense layer.
     dropout_rate : float
-    shape_tells_s : bool
+    morphology_separates_s : bool
         See :func:`_classify`.
 
     Returns
@@ -84,7 +84,9 @@ def build_cnn(
         x = keras.layers.Activation("relu")(x)
         x = keras.layers.MaxPooling2D((2, 1), padding="same")(x)
         x = keras.layers.Dropout(dropout_rate)(x)
-    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, shape_tells_s)
+    return _classify(
+        inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, morphology_separates_s
+    )
 
 
 def build_rnn(
@@ -96,12 +98,11 @@ def build_rnn(
     frame: int,
     layer_FC_size: int,
     dropout_rate: float,
-    shape_tells_s: bool,
+    morphology_separates_s: bool,
 ) -> keras.Model:
     """Build a recurrent network that reads the window in frames of several samples.
 
-    The dense layer sees what the recurrent layers gave at every step, which told V from N better on new patients than
-    the last step alone.
+    The dense layer sees what the recurrent layers gave at every step, not at the last one alone.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def build_rnn(
         Samples that one step sees; the window is padded with zeros to whole frames.
     layer_FC_size : int
     dropout_rate : float
-    shape_tells_s : bool
+    morphology_separates_s : bool
 
     Returns
     -------
@@ -130,7 +131,9 @@ def build_rnn(
         layer = recurrent(units, return_sequences=True, unroll=x.shape[1] <= UNROLL_STEPS)
         x = (keras.layers.Bidirectional(layer) if bidirectional else layer)(x)
         x = keras.layers.Dropout(dropout_rate)(x)
-    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, shape_tells_s)
+    return _classify(
+        inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, morphology_separates_s
+    )
 
 
 def _inputs(inputs: Inputs) -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -152,29 +155,29 @@ def _classify(
     x: keras.KerasTensor,
     units: int,
     dropout_rate: float,
-    shape_tells_s: bool,
+    morphology_separates_s: bool,
 ) -> keras.Model:
-    """Add the evidence of shape and rhythm.
+    """Add the evidence of morphology and rhythm.
 
-    A supraventricular beat has the QRS complex of a normal one and is told from it by rhythm. Unless
-    ``shape_tells_s``, the shape has one output for N and S together: with one for each, a network remembers how the
-    few patients with many S beats look, which is of use for these patients alone.
+    A supraventricular beat has the QRS complex of a normal one and differs from it by rhythm. Unless
+    ``morphology_separates_s``, the morphology has one output for N and S together: with one for each, a network
+    remembers how the few patients with many S beats look, which is of use for these patients alone.
     """
-    shape = keras.layers.Dense(units, activation="relu")(x)
-    shape = keras.layers.Dropout(dropout_rate)(shape)
-    if shape_tells_s:
-        of_shape = keras.layers.Dense(len(aami.CLASSES))(shape)
+    morphology = keras.layers.Dense(units, activation="relu")(x)
+    morphology = keras.layers.Dropout(dropout_rate)(morphology)
+    if morphology_separates_s:
+        of_morphology = keras.layers.Dense(len(aami.CLASSES))(morphology)
     else:
-        n_or_s = keras.layers.Dense(1)(shape)
-        others = keras.layers.Dense(len(aami.CLASSES) - 2)(shape)
-        of_shape = keras.layers.Concatenate()([n_or_s, n_or_s, others])
+        n_or_s = keras.layers.Dense(1)(morphology)
+        others = keras.layers.Dense(len(aami.CLASSES) - 2)(morphology)
+        of_morphology = keras.layers.Concatenate()([n_or_s, n_or_s, others])
 
     timing = keras.layers.Normalization(mean=list(inputs.center), variance=[s**2 for s in inputs.scale])(rhythm)
     for _ in range(RHYTHM_LAYERS):
         timing = keras.layers.Dense(RHYTHM_UNITS, activation="relu")(timing)
     of_timing = keras.layers.Dense(len(aami.CLASSES))(timing)
 
-    evidence = keras.layers.Add()([of_shape, of_timing])
+    evidence = keras.layers.Add()([of_morphology, of_timing])
     probabilities = keras.layers.Activation("softmax", name="probabilities")(evidence)
     return keras.Model({"beat": beat, "rhythm": rhythm}, probabilities)
 

@@ -1,7 +1,7 @@
-"""Judging beats with a trained network, whatever runs it. No Keras is needed here."""
+"""Classifying beats with a trained network, whatever runs it. No Keras is needed here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,15 @@ class Classifier:
         """Give the probabilities of the classes, shape (beats, classes).
 
         ``records`` names the recording of each beat; all beats of a recording should be there, in time order, for
-        the probabilities are adapted to it as the model says (``adaptation``). One recording is judged at a time, so
-        that it gets the same bits whatever others are there.
+        the probabilities are adapted to it as the model says (``adaptation``). One recording is classified at a time,
+        so that it gets the same bits whatever others are there.
+
+        Raises
+        ------
+        ModelFileError
+            As :func:`adaptation_of` does.
         """
-        adaptation, records = Adaptation(**self.about["adaptation"]), np.asarray(records)
+        adaptation, records = adaptation_of(self.about), np.asarray(records)
         probabilities = np.empty((len(signals), len(self.about["classes"])), dtype=np.float32)
         for record in np.unique(records):
             rows = records == record
@@ -48,6 +53,25 @@ class Classifier:
             adapt = Adapter(adaptation, beats, rhythm[rows], records[rows])
             probabilities[rows] = adapt(self.run(beats, rhythm[rows]))
         return probabilities
+
+
+def adaptation_of(about: dict[str, Any], name: str = "the model") -> Adaptation:
+    """Read how a model adapts probabilities to a recording.
+
+    Raises
+    ------
+    ModelFileError
+        If an earlier version of the project described it; ``name`` begins the message.
+    """
+    expected = [field.name for field in fields(Adaptation)]
+    described = about.get("adaptation", {})
+    try:
+        return Adaptation(**described)
+    except TypeError as error:
+        raise ModelFileError(
+            f"{name} is of an earlier version of the project: of its adaptation {', '.join(expected)} were expected, "
+            f"{', '.join(described) or 'nothing'} found; run `dvc repro` to train and export it again"
+        ) from error
 
 
 def ensemble_of(classifiers: list[Classifier]) -> Callable[..., NDArray[np.float32]]:

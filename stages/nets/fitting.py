@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,22 +20,24 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from stages.ecg import aami
-from stages.nets.augmentation import transplant
+from stages.files.writing import remove, replacing
+from stages.nets.augmentation import swap_templates
 
 SCORED = [aami.CLASSES.index(name) for name in "NSVF"]
 """Classes of the validation score; Q has too few beats outside paced records to steer by."""
 
 WARM_UP = 0.1
-"""Part of the steps in which the learning rate rises to its peak: without it wide networks were lost at the start."""
+"""Part of the steps in which the learning rate rises to its peak, so that wide networks are not lost at the start."""
 
 PREDICT_BATCH = 4096
+"""Beats that are classified at a time."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Beats:
-    """Beats to learn from or to validate on.
+    """Beats to train on or to validate on.
 
     Attributes
     ----------
@@ -84,20 +85,62 @@ class Settings:
     learning_rate: float
     batch_size: int
     epochs: int
-    transplant: float
+    template_swap: float
 
 
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
 
+@dataclass(frozen=True)
+class DrawnBeats:
+    """Beats, and how they are drawn to train on.
+
+    Attributes
+    ----------
+    beats : Beats
+        What ``draws`` refers to.
+    draws : Draws
+    augment : callable
+        Alters the signals of ``draws.altered``.
+    """
+
+    beats: Beats
+    draws: Draws
+    augment: Augment
+
+    def __len__(self) -> int:
+        return len(self.draws.beat)
+
+
+@dataclass(frozen=True)
+class FoldFit:
+    """What the fit of one fold is made of.
+
+    Attributes
+    ----------
+    name : str
+        Tells fits side by side apart in the log.
+    drawn : DrawnBeats
+        To train on.
+    held_out : Beats
+        Beats of the fold, to be scored; there are none where all beats are trained on.
+    settings : Settings
+    """
+
+    name: str
+    drawn: DrawnBeats
+    held_out: Beats
+    settings: Settings
+
+
 class DrawnBatches(keras.utils.PyDataset):
     """Batches of drawn beats in a new order each epoch, made from the seed and the number of the epoch alone."""
 
-    def __init__(self, beats: Beats, draws: Draws, settings: Settings, augment: Augment, epoch: int = 0) -> None:
+    def __init__(self, drawn: DrawnBeats, settings: Settings, epoch: int = 0) -> None:
         super().__init__()
-        self.beats, self.draws, self.settings, self.augment = beats, draws, settings, augment
+        self.beats, self.draws, self.augment, self.settings = drawn.beats, drawn.draws, drawn.augment, settings
         self.one_hot = np.eye(len(aami.CLASSES), dtype=np.float32)
-        self.weights = np.asarray(draws.class_weights, dtype=np.float32)
+        self.weights = np.asarray(drawn.draws.class_weights, dtype=np.float32)
         self.epoch = epoch
         self._shuffle()
 
@@ -116,8 +159,8 @@ class DrawnBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self.settings.seed, self.epoch, index])
         if altered.any():
             signals[altered] = self.augment(signals[altered], rng)
-        if self.settings.transplant:
-            signals = transplant(signals, labels, self.settings.transplant, rng)
+        if self.settings.template_swap:
+            signals = swap_templates(signals, labels, self.settings.template_swap, rng)
         return {"beat": signals, "rhythm": rhythm}, self.one_hot[labels], self.weights[labels]
 
     def on_epoch_end(self) -> None:
@@ -206,13 +249,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._save()
 
     def _save(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / "unfinished.npz"
         arrays: dict[str, Any] = {"fingerprint": self.fingerprint, "history": json.dumps(self.history)}
         arrays |= {f"best_{i}": weights for i, weights in enumerate(self.best)}
         arrays |= {f"state_{i}": variable.numpy() for i, variable in enumerate(state_of(self.model))}
-        np.savez(unfinished, **arrays)
-        unfinished.replace(self.folder / "fit.npz")
+        with replacing(self.folder / "fit.npz") as unfinished:
+            np.savez(unfinished, **arrays)
 
 
 class Progress(keras.callbacks.Callback):
@@ -244,14 +285,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def fit(
-    model: keras.Model,
-    train: Beats,
-    draws: Draws,
-    validation: Beats | None,
-    settings: Settings,
-    augment: Augment,
-    folder: Path,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    model: keras.Model, fold_fit: FoldFit, folder: Path, callbacks: Sequence[keras.callbacks.Callback] = ()
 ) -> pd.DataFrame:
     """Fit a network and leave it with the weights of its best epoch, or of the last where no epoch is chosen.
 
@@ -263,14 +297,9 @@ def fit(
     ----------
     model : keras.Model
         From :mod:`stages.nets.building`, built after :func:`make_deterministic`.
-    train : Beats
-    draws : Draws
-    validation : Beats or None
-        Beats that only the score after each epoch sees: with ``settings.patience`` it decides when to stop and which
-        epoch is the best.
-    settings : Settings
-    augment : callable
-        Alters the signals of ``draws.altered``.
+    fold_fit : FoldFit
+        Only the score after each epoch sees the held-out beats: with ``settings.patience`` it decides when to stop and
+        which epoch is the best.
     folder : Path
         For the checkpoint. It stays: a later call with the same beats and settings takes the finished fit from there.
     callbacks : sequence of keras.callbacks.Callback
@@ -279,7 +308,7 @@ def fit(
     Returns
     -------
     DataFrame, one row an epoch
-        ``epoch`` from 0, ``loss``, ``best`` (the epoch whose weights are kept); where there is a validation,
+        ``epoch`` from 0, ``loss``, ``best`` (the epoch whose weights are kept); where beats are held out,
         ``val_loss``, ``val_accuracy``, ``val_macro_f1`` and ``val_f1_<class>``.
 
     Raises
@@ -287,24 +316,25 @@ def fit(
     FloatingPointError
         If the loss is no longer a number.
     """
-    prepare(model, settings, len(draws.beat))
-    checkpoint = Checkpoint(folder, _fingerprint(model, train, draws, validation, settings), settings.patience)
+    drawn, held_out, settings = fold_fit.drawn, fold_fit.held_out, fold_fit.settings
+    prepare(model, settings, len(drawn))
+    checkpoint = Checkpoint(folder, _fingerprint(model, fold_fit), settings.patience)
     first = checkpoint.restore(model)
-    batches = DrawnBatches(train, draws, settings, augment, first)
-    scorers = [] if validation is None else [Validation(validation)]
+    batches = DrawnBatches(drawn, settings, first)
+    scorers = [Validation(held_out)] if len(held_out.labels) else []
     watchers = [*scorers, keras.callbacks.TerminateOnNaN(), checkpoint]
     if first < settings.epochs and not checkpoint.finished:
         model.fit(
             batches,
             initial_epoch=first,
             epochs=settings.epochs,
-            callbacks=[*watchers, Progress(folder.name, len(draws.beat), settings.epochs), *callbacks],
+            callbacks=[*watchers, Progress(fold_fit.name, len(drawn), settings.epochs), *callbacks],
             shuffle=False,
             verbose=0,
         )
     history = pd.DataFrame(checkpoint.history)
     if history.empty or not np.isfinite(history["loss"]).all():
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         raise FloatingPointError("the loss is no longer a number; lower train.<model>.learning_rate")
     model.set_weights(checkpoint.best)
     return history.assign(best=history["epoch"] == checkpoint.best_epoch)
@@ -366,11 +396,12 @@ def state_of(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _fingerprint(model: keras.Model, train: Beats, draws: Draws, validation: Beats | None, settings: Settings) -> str:
+def _fingerprint(model: keras.Model, fold_fit: FoldFit) -> str:
+    drawn, draws = fold_fit.drawn, fold_fit.drawn.draws
     digest = hashlib.sha256(model.to_json().encode())
-    digest.update(json.dumps([asdict(settings), list(draws.class_weights)]).encode())
+    digest.update(json.dumps([asdict(fold_fit.settings), list(draws.class_weights)]).encode())
     arrays: list[NDArray] = [draws.beat, draws.partner, draws.mix, draws.altered]
-    for beats in (train, validation) if validation else (train,):
+    for beats in (drawn.beats, fold_fit.held_out):
         arrays += [beats.signals, beats.rhythm, beats.labels]
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)

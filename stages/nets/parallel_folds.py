@@ -1,39 +1,16 @@
-"""Cross-validation an epoch at a time: the fits of all folds advance together, so that it can be judged early."""
+"""Cross-validation an epoch at a time: the fits of all folds advance together, so that it can be ended early."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.nets.fitting import Augment, Beats, DrawnBatches, Draws, Settings, predict, prepare, state_of
+from stages.nets.fitting import DrawnBatches, FoldFit, predict, prepare, state_of
 
 
-@dataclass(frozen=True)
-class Runner:
-    """The fit of one fold.
-
-    Attributes
-    ----------
-    beats : Beats
-        What ``draws`` refers to.
-    draws : Draws
-        What is learned from.
-    held_out : Beats
-        Beats of the fold, to be scored.
-    settings : Settings
-        Of all folds the same but for the seed.
-    """
-
-    beats: Beats
-    draws: Draws
-    held_out: Beats
-    settings: Settings
-
-
-def fit_in_lockstep(
-    network: keras.Model, runners: Sequence[Runner], augment: Augment
+def fit_parallel_folds(
+    network: keras.Model, fits: Sequence[FoldFit]
 ) -> Iterator[tuple[float, list[NDArray[np.float32]]]]:
     """Fit a network to several folds side by side, as :func:`stages.nets.fitting.fit` fits it to one.
 
@@ -44,9 +21,8 @@ def fit_in_lockstep(
     ----------
     network : keras.Model
         From :mod:`stages.nets.building`, built after ``make_deterministic``.
-    runners : sequence of Runner
-    augment : callable
-        Alters the signals of draws that ask for it.
+    fits : sequence of FoldFit
+        Their settings differ by the seed alone.
 
     Yields
     ------
@@ -60,22 +36,22 @@ def fit_in_lockstep(
     FloatingPointError
         If a loss is no longer a number.
     """
-    prepare(network, runners[0].settings, max(len(runner.draws.beat) for runner in runners))
+    prepare(network, fits[0].settings, max(len(fit.drawn) for fit in fits))
     variables = state_of(network)
-    states = [[variable.numpy() for variable in variables]] * len(runners)
-    for epoch in range(runners[0].settings.epochs):
-        losses, given = [], []
-        for number, runner in enumerate(runners):
+    states = [[variable.numpy() for variable in variables]] * len(fits)
+    for epoch in range(fits[0].settings.epochs):
+        losses, probabilities = [], []
+        for number, fit in enumerate(fits):
             for variable, value in zip(variables, states[number], strict=True):
                 variable.assign(value)
-            losses.append(_one_epoch(network, runner, augment, epoch))
-            given.append(predict(network, runner.held_out.signals, runner.held_out.rhythm))
+            losses.append(_one_epoch(network, fit, epoch))
+            probabilities.append(predict(network, fit.held_out.signals, fit.held_out.rhythm))
             states[number] = [variable.numpy() for variable in variables]
-        yield float(np.mean(losses)), given
+        yield float(np.mean(losses)), probabilities
 
 
-def _one_epoch(network: keras.Model, runner: Runner, augment: Augment, epoch: int) -> float:
-    batches = DrawnBatches(runner.beats, runner.draws, runner.settings, augment, epoch)
+def _one_epoch(network: keras.Model, fit: FoldFit, epoch: int) -> float:
+    batches = DrawnBatches(fit.drawn, fit.settings, epoch)
     fitted = network.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0)
     loss = fitted.history["loss"][-1]
     if not np.isfinite(loss):

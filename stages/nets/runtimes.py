@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.nets.classifying import Classifier, ModelFileError
+from stages.nets.classifying import Classifier, ModelFileError, adaptation_of
 
 AT_ONCE = 4096
-"""Beats that Keras judges at a time, so that memory does not grow with their number."""
+"""Beats that Keras classifies at a time, so that memory does not grow with their number."""
 
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
 """Ending of the model file that each runtime takes."""
@@ -30,7 +30,7 @@ def load(path: Path, threads: int = 0) -> Classifier:
     Raises
     ------
     ModelFileError
-        If the file is missing or not of this pipeline.
+        If the file is missing, not of this pipeline or of an earlier version of it.
     """
     if not path.is_file():
         raise ModelFileError(f"{path} is missing; run `dvc repro` or `dvc pull`")
@@ -39,7 +39,9 @@ def load(path: Path, threads: int = 0) -> Classifier:
         loader = loaders[path.suffix]
     except KeyError:
         raise ModelFileError(f"{path} is no model file; expected one of {', '.join(loaders)}") from None
-    return loader(path, threads)
+    classifier = loader(path, threads)
+    adaptation_of(classifier.about, str(path))
+    return classifier
 
 
 def _onnx(path: Path, threads: int) -> Classifier:
@@ -92,16 +94,17 @@ def _keras(path: Path, _: int) -> Classifier:
     network, about = load_network(path)
 
     # One graph for any number of beats: `network.predict` traces one for the first number it meets and another for the
-    # rest, and TensorFlow optimises them differently, so that the last bits would depend on what was judged before.
+    # rest, and TensorFlow optimises them differently, so that the last bits would depend on what was classified before.
     @tf.function(
-        input_signature=[{one.name: tf.TensorSpec(one.shape, one.dtype) for one in network.inputs}], autograph=False
+        input_signature=[{given.name: tf.TensorSpec(given.shape, given.dtype) for given in network.inputs}],
+        autograph=False,
     )
-    def judge(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+    def classify(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return network(inputs, training=False)
 
     def run(signals: NDArray[np.float32], rhythm: NDArray[np.float32]) -> NDArray[np.float32]:
         starts = range(0, max(1, len(signals)), AT_ONCE)
-        parts = [judge({"beat": signals[i : i + AT_ONCE], "rhythm": rhythm[i : i + AT_ONCE]}) for i in starts]
+        parts = [classify({"beat": signals[i : i + AT_ONCE], "rhythm": rhythm[i : i + AT_ONCE]}) for i in starts]
         return np.concatenate([part.numpy() for part in parts])
 
     return Classifier(run, about)

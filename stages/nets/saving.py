@@ -5,12 +5,14 @@ protocol, versions) is a JSON entry in the archive, which Keras passes over. Equ
 """
 
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from stages.files.writing import replacing
 from stages.nets.classifying import ModelFileError
 
 ABOUT = "about.json"
@@ -31,12 +33,10 @@ def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> No
     about : dict
         Of JSON values: whatever inference needs beside the network.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     bare = keras.Model.from_config(model.get_config())  # a clone would be compiled like the model
     bare.set_weights(model.get_weights())
-    saved = path.with_name(f".{path.stem}.saved.keras")
-    packed = path.with_name(f".{path.stem}.packed.keras")
-    try:
+    with replacing(path) as packed, tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / path.name
         bare.save(saved)
         with zipfile.ZipFile(saved) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
             for name in sorted(source.namelist()):
@@ -45,10 +45,6 @@ def save_classifier(path: Path, model: keras.Model, about: dict[str, Any]) -> No
                 )
             entry = json.dumps(about, indent=2, sort_keys=True)
             target.writestr(zipfile.ZipInfo(ABOUT, EPOCH), entry, zipfile.ZIP_DEFLATED)
-        packed.replace(path)
-    finally:
-        saved.unlink(missing_ok=True)
-        packed.unlink(missing_ok=True)
 
 
 def load_network(path: Path) -> tuple[keras.Model, dict[str, Any]]:

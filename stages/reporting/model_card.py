@@ -93,7 +93,7 @@ def model_card(protocol: str, name: str, params: Params, report: Report, interva
         f"F1 V {number(left['f1_V'])}, F1 F {number(left['f1_F'])}"
         for record, left in scores["without"].items()
     ]
-    ensemble = getattr(params.train, protocol)
+    ensemble = params.train.ensemble(protocol)
     return CARD.format(
         title=f"{name.upper()}, {label}",
         warning=findings.warning(database, [protocol]),

@@ -9,14 +9,15 @@ import numpy as np
 from stages.config.params import NETWORKS, Params
 from stages.ecg import aami
 from stages.ecg.beat_format import FEATURES
-from stages.nets.fitting import Settings, make_deterministic
-from stages.nets.parallel_folds import Runner, fit_in_lockstep
+from stages.nets.fitting import FoldFit, make_deterministic
+from stages.nets.parallel_folds import fit_parallel_folds
 from stages.search.space import SweepConfiguration
 from stages.search.trials import Report
-from stages.training.folds import Member, OutOfFold, build, read_training, settings_of
+from stages.training.folds import Design, Fold, OutOfFoldScorer, build, fold_fit, read_training, settings_of
 
 PROTOCOL = "inter_patient"
 UNSCALED = {"center": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES)}
+"""A scaler that leaves rhythm features as they are."""
 
 
 class CrossValidation:
@@ -31,27 +32,23 @@ class CrossValidation:
 
     def __init__(self, params: Params, model: str) -> None:
         self.model, self.train, self.sweep = model, params.train, params.sweep
-        self.ensemble = getattr(params.train, PROTOCOL)
-        self.training = read_training(PROTOCOL).thinned(params.sweep.fraction_of_beats, params.sweep.seed)
-        self.judged = OutOfFold(self.training, self.ensemble, len(self.training.members))
+        self.ensemble = params.train.ensemble(PROTOCOL)
+        self.training = read_training(PROTOCOL).subsampled(params.sweep.fraction_of_beats, params.sweep.seed)
+        self.out_of_fold = OutOfFoldScorer(self.training, self.ensemble, self.training.folds)
 
     def __call__(self, config: dict[str, Any], report: Report) -> None:
         """Fit one network a fold with these hyperparameters and report the scores of all after each epoch."""
-        chosen = NETWORKS[self.model].model_validate(config, strict=False)
+        design = Design(self.train, NETWORKS[self.model].model_validate(config, strict=False), self.ensemble)
         begun = time.perf_counter()
         make_deterministic(self.train.seed)
-        network = build(self.training, UNSCALED, chosen, self.ensemble)
-        runners = [
-            self.runner(member, settings_of(self.train, chosen, self.ensemble, number, self.sweep.fraction_of_epochs))
-            for number, member in enumerate(self.training.members)
-        ]
+        network = build(self.training, UNSCALED, design)
+        fits = [self.fit_of(fold, design, number) for number, fold in enumerate(self.training.folds)]
         probabilities = np.empty((len(self.training.table), len(aami.CLASSES)), dtype=np.float32)
-        beats_in_epoch = sum(len(runner.draws.beat) for runner in runners)
-        epochs = enumerate(fit_in_lockstep(network, runners, self.training.augment), start=1)
-        for epoch, (loss, held_out) in epochs:
-            for member, given in zip(self.training.members, held_out, strict=True):
-                probabilities[member.rows] = given
-            scores = self.judged.scores(probabilities)
+        beats_in_epoch = sum(len(fit.drawn) for fit in fits)
+        for epoch, (loss, of_folds) in enumerate(fit_parallel_folds(network, fits), start=1):
+            for fold, of_fold in zip(self.training.folds, of_folds, strict=True):
+                probabilities[fold.rows] = of_fold
+            scores = self.out_of_fold.scores(probabilities)
             report(
                 {
                     "loss": loss,
@@ -59,21 +56,22 @@ class CrossValidation:
                     "val_accuracy": scores["accuracy"],
                     **{f"val_f1_{name}": scores[f"f1_{name}"] for name in "NSVF"},
                     "epochs_run": epoch,
-                    "of_epochs": runners[0].settings.epochs,
+                    "of_epochs": fits[0].settings.epochs,
                     "beats_drawn": epoch * beats_in_epoch,
                     "seconds": time.perf_counter() - begun,
                 }
             )
 
-    def runner(self, member: Member, settings: Settings) -> Runner:
-        """Scale the rhythm features for a member: all share a network, which a scaler inside would tie to one fold."""
-        center, scale = (np.asarray(member.scaler[name], dtype=np.float32) for name in ("center", "scale"))
+    def fit_of(self, fold: Fold, design: Design, number: int) -> FoldFit:
+        """Scale the rhythm features for a fold: all share a network, which a scaler inside would tie to one."""
+        center, scale = (np.asarray(fold.scaler[name], dtype=np.float32) for name in ("center", "scale"))
         beats, held_out = (
-            replace(some, rhythm=(some.rhythm - center) / scale) for some in (self.training.beats, member.held_out)
+            replace(some, rhythm=(some.rhythm - center) / scale) for some in (self.training.beats, fold.held_out)
         )
-        return Runner(beats, member.draws, held_out, settings)
+        settings = settings_of(design, number, self.sweep.fraction_of_epochs)
+        return fold_fit(replace(self.training, beats=beats), replace(fold, held_out=held_out), settings, fold.name)
 
     def most_epochs(self, configuration: SweepConfiguration) -> int:
-        """Epochs of the longest trial that the configuration allows."""
+        """Count the epochs of the longest trial that the configuration allows."""
         epochs = max(float(value) for value in configuration.parameters["epochs"].extremes)
-        return max(1, round(epochs * self.ensemble.longer * self.sweep.fraction_of_epochs))
+        return max(1, round(epochs * self.ensemble.epochs_factor * self.sweep.fraction_of_epochs))

@@ -1,6 +1,5 @@
-"""What training and searching share: training beats, who is held out, and networks as params.yaml describes them."""
+"""What training and searching share: folds of the training beats, and networks as params.yaml describes them."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,30 +10,55 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.config import paths
-from stages.config.params import Cnn, Ensemble, Fit, Rnn, Train
+from stages.config.params import Cnn, EnsembleParams, Fit, Params, Rnn, Train
 from stages.ecg import aami
 from stages.ecg.balancing import augment_beats
 from stages.ecg.beatset import About, read_beats
+from stages.files.writing import read_json
 from stages.nets.adapting import Adaptation, Adapter
 from stages.nets.building import Inputs, build_cnn, build_rnn
-from stages.nets.fitting import Augment, Beats, Draws, Settings
+from stages.nets.fitting import Augment, Beats, DrawnBeats, Draws, FoldFit, Settings
 from stages.scores import per_beat
 
 Scaler = dict[str, list[float]]
 
 FIT_KEYS = {"learning_rate", "weight_decay", "batch_size", "epochs"}
+"""Keys of ``train.<model>`` that say how a network is fitted; the others say how it is built."""
 
 
 @dataclass(frozen=True)
-class Member:
-    """What one network of an ensemble learns from.
+class Design:
+    """How networks are built and fitted: the sections of params.yaml that say so.
 
     Attributes
     ----------
-    fold : str
-        The fold that it leaves out; ``folds.NO_FOLD`` if it learns from all.
+    train : Train
+    network : Fit
+        Of the kind of network.
+    ensemble : EnsembleParams
+        Of the protocol.
+    """
+
+    train: Train
+    network: Fit
+    ensemble: EnsembleParams
+
+
+def design_of(params: Params, protocol: str, model: str) -> Design:
+    """Give the design of params.yaml for one kind of network under one protocol."""
+    return Design(params.train, params.train.network(model), params.train.ensemble(protocol))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold of the training beats, and what a network is trained on that leaves it out.
+
+    Attributes
+    ----------
+    name : str
+        ``folds.NO_FOLD`` if no beat is left out.
     rows : ndarray of bool, shape (training beats,)
-        The beats of that fold.
+        The beats of the fold.
     held_out : Beats
         These beats.
     draws : Draws
@@ -43,7 +67,7 @@ class Member:
         ``center`` and ``scale`` of the rhythm features of the other folds.
     """
 
-    fold: str
+    name: str
     rows: NDArray[np.bool_]
     held_out: Beats
     draws: Draws
@@ -63,10 +87,9 @@ class Training:
         How the balance stage drew.
     augment : callable
         Alters the signals of draws that ask for it.
-    members : list of Member
-        One for each fold, in order.
-    whole : Member
-        The one that leaves out none.
+    folds : list of Fold
+    all_beats : Fold
+        Holds out none.
     """
 
     about: About
@@ -74,20 +97,20 @@ class Training:
     beats: Beats
     method: str
     augment: Augment
-    members: list[Member]
-    whole: Member
+    folds: list[Fold]
+    all_beats: Fold
 
-    def prevalence_of_s(self, members: Sequence[Member]) -> float:
-        """Mean share of S among the N and S beats that members draw."""
+    def prevalence_of_s(self, folds: Sequence[Fold]) -> float:
+        """Mean share of S among the N and S beats that networks are trained on which leave out these folds."""
         shares = []
-        for member in members:
-            labels = self.beats.labels[member.draws.beat]
+        for fold in folds:
+            labels = self.beats.labels[fold.draws.beat]
             n, s = (int(np.sum(labels == aami.CLASSES.index(name))) for name in "NS")
             shares.append(s / (n + s))
         return float(np.mean(shares))
 
-    def thinned(self, fraction: float, seed: int) -> "Training":
-        """Let the members learn from a fraction of the beats of each record and class; what is held out stays whole.
+    def subsampled(self, fraction: float, seed: int) -> "Training":
+        """Draw from a fraction of the beats of each record and class; what is held out stays as it is.
 
         Parameters
         ----------
@@ -104,7 +127,7 @@ class Training:
         order = pd.Series(np.random.default_rng(seed).random(len(self.table)), index=self.table.index)
         groups = order.groupby([self.table["record"], self.table["aami"]], observed=True)
         kept = (groups.rank(method="first") <= np.ceil(groups.transform("size") * fraction)).to_numpy()
-        return replace(self, members=[replace(one, draws=_drawn(one.draws, kept)) for one in self.members])
+        return replace(self, folds=[replace(fold, draws=_drawn(fold.draws, kept)) for fold in self.folds])
 
 
 def _drawn(draws: Draws, kept: NDArray[np.bool_]) -> Draws:
@@ -123,24 +146,24 @@ def read_training(protocol: str) -> Training:
         If it has not run.
     """
     folder = paths.BALANCED / protocol / "train"
-    learned = read_beats(folder)
-    drawn = json.loads((folder / "draws.json").read_text(encoding="utf-8"))
+    stored = read_beats(folder)
+    description = read_json(folder / "draws.json")
     draws = pd.read_parquet(folder / "draws.parquet")
     # In memory: batches gather the signals in random order, which a mapped file is slow at.
-    beats = Beats(np.array(learned.signals), learned.rhythm, learned.labels)
-    *members, whole = _members(beats, learned.table["fold"], draws, drawn["held_out"])
-    augment = augmentation(drawn["augment"], learned.about.fmt.rate_hz)
-    return Training(learned.about, learned.table, beats, drawn["method"], augment, members, whole)
+    beats = Beats(np.array(stored.signals), stored.rhythm, stored.labels)
+    *folds, all_beats = _folds(beats, stored.table["fold"], draws, description["held_out"])
+    augment = augmentation(description["augment"], stored.about.fmt.rate_hz)
+    return Training(stored.about, stored.table, beats, description["method"], augment, folds, all_beats)
 
 
-def _members(beats: Beats, folds: pd.Series, draws: pd.DataFrame, held_out: dict) -> Iterator[Member]:
-    for fold, learned in held_out.items():
-        rows = (folds == fold).to_numpy()
-        mine = draws[draws["held_out"] == fold]
-        columns = {name: mine[name].to_numpy() for name in ("beat", "partner", "mix", "altered")}
-        weights = [learned["class_weights"][name] for name in aami.CLASSES]
+def _folds(beats: Beats, fold_of_beat: pd.Series, draws: pd.DataFrame, held_out: dict) -> Iterator[Fold]:
+    for name, description in held_out.items():
+        rows = (fold_of_beat == name).to_numpy()
+        of_fold = draws[draws["held_out"] == name]
+        columns = {column: of_fold[column].to_numpy() for column in ("beat", "partner", "mix", "altered")}
+        weights = [description["class_weights"][aami_class] for aami_class in aami.CLASSES]
         left_out = Beats(beats.signals[rows], beats.rhythm[rows], beats.labels[rows])
-        yield Member(fold, rows, left_out, Draws(**columns, class_weights=weights), learned["rhythm"])
+        yield Fold(name, rows, left_out, Draws(**columns, class_weights=weights), description["rhythm"])
 
 
 def augmentation(strength: dict[str, float], rate_hz: float) -> Augment:
@@ -154,55 +177,64 @@ def augmentation(strength: dict[str, float], rate_hz: float) -> Augment:
     )
 
 
-def build(training: Training, scaler: Scaler, chosen: Fit, ensemble: Ensemble) -> keras.Model:
-    """Build the network that hyperparameters describe, with the scaler of the rhythm features inside."""
+def build(training: Training, scaler: Scaler, design: Design) -> keras.Model:
+    """Build the network of a design, with the scaler of the rhythm features inside."""
     inputs = Inputs(training.about.fmt.shape, scaler["center"], scaler["scale"])
     builders: dict[type[Fit], Callable[..., keras.Model]] = {Cnn: build_cnn, Rnn: build_rnn}
-    network = chosen.model_dump(exclude=FIT_KEYS) | {"dropout_rate": chosen.dropout_rate * ensemble.dropout}
-    return builders[type(chosen)](inputs, **network, shape_tells_s=ensemble.shape_tells_s)
+    dropout_rate = design.network.dropout_rate * design.ensemble.dropout_factor
+    network = design.network.model_dump(exclude=FIT_KEYS) | {"dropout_rate": dropout_rate}
+    return builders[type(design.network)](
+        inputs, **network, morphology_separates_s=design.ensemble.morphology_separates_s
+    )
 
 
-def settings_of(
-    train: Train, chosen: Fit, ensemble: Ensemble, number: int, fraction_of_epochs: float = 1.0
-) -> Settings:
-    """Collect how to fit a member of the ensemble; each has a seed of its own."""
-    fitted = chosen.model_dump(include=FIT_KEYS)
-    fitted["epochs"] = max(1, round(chosen.epochs * ensemble.longer * fraction_of_epochs))
-    fitted["batch_size"] = max(1, round(chosen.batch_size * ensemble.batch))
+def settings_of(design: Design, number: int, fraction_of_epochs: float = 1.0) -> Settings:
+    """Collect how the fit of a number goes; each has a seed of its own."""
+    train, network, ensemble = design.train, design.network, design.ensemble
+    fitted = network.model_dump(include=FIT_KEYS)
+    fitted["epochs"] = max(1, round(network.epochs * ensemble.epochs_factor * fraction_of_epochs))
+    fitted["batch_size"] = max(1, round(network.batch_size * ensemble.batch_size_factor))
     return Settings(
         seed=train.seed + number,
         focal_gamma=train.focal_gamma,
         patience=None if ensemble.refit else train.patience,
-        transplant=ensemble.transplant,
+        template_swap=ensemble.template_swap,
         **fitted,
     )
 
 
-class OutOfFold:
-    """Scores training beats by what the members that left them out gave them, adapted as for new recordings.
+def fold_fit(training: Training, fold: Fold, settings: Settings, name: str) -> FoldFit:
+    """Give what a network is fitted to that leaves out a fold; ``name`` tells the fit apart in the log."""
+    return FoldFit(name, DrawnBeats(training.beats, fold.draws, training.augment), fold.held_out, settings)
+
+
+class OutOfFoldScorer:
+    """Scores out-of-fold probabilities of training beats, adapted as for new recordings.
 
     Parameters
     ----------
     training : Training
-    ensemble : Ensemble
+    ensemble : EnsembleParams
         How probabilities are adapted.
-    count : int
-        The first so many members are there.
+    folds : sequence of Fold
+        Those that a network left out each.
 
     Attributes
     ----------
     rows : ndarray of bool, shape (training beats,)
-        The beats that a member left out.
+        The beats of these folds.
+    labels : ndarray of int
+        Of these beats.
     adaptation : Adaptation
     """
 
-    def __init__(self, training: Training, ensemble: Ensemble, count: int) -> None:
-        self.rows = np.logical_or.reduce([member.rows for member in training.members[:count]])
+    def __init__(self, training: Training, ensemble: EnsembleParams, folds: Sequence[Fold]) -> None:
+        self.rows = np.logical_or.reduce([fold.rows for fold in folds])
         self.labels = training.beats.labels[self.rows]
         self.adaptation = Adaptation(
-            alike_beats=ensemble.alike_beats,
-            prior_beats=ensemble.prior_beats,
-            prevalence_of_s=training.prevalence_of_s(training.members[:count]),
+            n_neighbors=ensemble.n_neighbors,
+            prior_strength=ensemble.prior_strength,
+            prevalence_of_s=training.prevalence_of_s(folds),
             past_only=training.about.fmt.past_only,
         )
         beats, records = training.beats, training.table["record"][self.rows]

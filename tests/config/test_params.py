@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.config.params import ParamsError, load_params
+from stages.config.params import MODELS, MOVED, PROTOCOLS, RENAMED, ParamsError, load_params
 
 PARAMS = yaml.safe_load(Path("params.yaml").read_text())
 
@@ -103,40 +103,65 @@ def test_missing_or_broken_file(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-def test_beats_of_the_past_may_be_shared_among_those_alike(changed):
+def test_beats_of_the_past_may_be_nearest_neighbours(changed):
     params = changed("extract.statistics", "past")
-    assert params.train.inter_patient.alike_beats is not None
+    assert params.train.inter_patient.n_neighbors is not None
 
 
 @pytest.mark.parametrize(("path", "value"), [("train.focal_gamma", 2.0), ("balance.method", "class_weight")])
 def test_uncalibrated_probabilities_are_not_adapted(changed, path, value):
-    with pytest.raises(ParamsError, match=r"train.inter_patient.prior_beats: expected null"):
+    with pytest.raises(ParamsError, match=r"train.inter_patient.prior_strength: expected null"):
         changed(path, value)
 
 
-@pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_a_sweep_names_every_hyperparameter_of_its_network(changed, model):
-    space = dict(PARAMS["sweep"][model]["parameters"])
-    space["droput_rate"] = space.pop("dropout_rate")
-    expected = rf"sweep: {model}.parameters: .*missing \['dropout_rate'\], unknown \['droput_rate'\]"
-    with pytest.raises(ParamsError, match=expected):
-        changed(f"sweep.{model}.parameters", space)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("longer", "epochs_factor"),
+        ("batch", "batch_size_factor"),
+        ("dropout", "dropout_factor"),
+        ("shape_tells_s", "morphology_separates_s"),
+        ("transplant", "template_swap"),
+        ("alike_beats", "n_neighbors"),
+        ("prior_beats", "prior_strength"),
+    ],
+)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_key_of_an_earlier_version_is_named_with_its_new_name(changed, protocol, old, new):
+    message = f"train.{protocol}.{old}: this key is now called train.{protocol}.{new}"
+    with pytest.raises(ParamsError, match=message):
+        changed(f"train.{protocol}.{old}", 1)
 
 
-def test_a_sweep_stays_within_what_train_takes(changed):
-    with pytest.raises(ParamsError, match=r"cnn.parameters.dropout_rate: .*less than or equal to 0.8; found 0.9"):
-        changed("sweep.cnn.parameters.dropout_rate", {"min": 0.1, "max": 0.9})
-    with pytest.raises(ParamsError, match=r"cnn.parameters.epochs: .*valid integer.*; found 7.5"):
-        changed("sweep.cnn.parameters.epochs", {"values": [6, 7.5]})
-    with pytest.raises(ParamsError, match=r"rnn.parameters.layer_type: .*found 'transformer'"):
-        changed("sweep.rnn.parameters.layer_type", {"values": ["gru", "transformer"]})
+def test_a_key_under_its_old_name_is_not_called_missing_as_well(tmp_path):
+    text = Path("params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("epochs_factor: 6.0", "longer: 6.0"))
+    with pytest.raises(ParamsError, match=r"1 problem\(s\):\n  train.intra_patient.longer: .*epochs_factor$"):
+        load_params(tmp_path / "params.yaml")
 
 
-def test_a_sweep_is_for_a_score_that_trials_have(changed):
-    with pytest.raises(ParamsError, match=r"cnn.metric.name: expected one of val_macro_f1, .*; found test_accuracy"):
-        changed("sweep.cnn.metric", {"name": "test_accuracy", "goal": "maximize"})
+@pytest.mark.parametrize(
+    ("section", "file"),
+    [("sweep.cnn", "sweeps/cnn.yaml"), ("sweep.rnn", "sweeps/rnn.yaml"), ("ablation", "ablation.yaml")],
+)
+def test_a_section_that_became_a_file_is_named_with_that_file(changed, section, file):
+    with pytest.raises(ParamsError, match=rf"{section}: this section is now the file {file}"):
+        changed(section, {"run_cap": 3})
 
 
-def test_an_unknown_key_of_a_sweep_is_named(changed):
-    with pytest.raises(ParamsError, match=r"sweep.cnn.early_terminate.minn_iter: unknown key"):
-        changed("sweep.cnn.early_terminate", {"type": "hyperband", "minn_iter": 3})
+def test_every_new_name_is_there():
+    params = load_params().model_dump()
+    for new in RENAMED.values():
+        section = params
+        for name in new.split("."):
+            assert name in section
+            section = section[name]
+    assert all(Path(file).is_file() for file in MOVED.values())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("model", MODELS)
+def test_sections_are_given_by_name(protocol, model):
+    train = load_params().train
+    assert train.ensemble(protocol) is getattr(train, protocol)
+    assert train.network(model) is getattr(train, model)

@@ -4,14 +4,14 @@ import pytest
 from stages.nets.adapting import (
     Adaptation,
     Adapter,
-    adapt_prevalence,
+    adapt_prior,
     fit_temperature,
-    kinds_of,
-    nearest_beats,
-    propagate,
+    label_propagation,
+    morphology_and_rhythm,
+    nearest_neighbours,
+    normalised_morphology,
+    propagate_classes,
     scale_confidence,
-    shapes_of,
-    share_among_alike,
 )
 
 PREVALENCE = 0.02
@@ -33,7 +33,7 @@ def calibrated(share_of_s, count, seed=0):
 @pytest.mark.parametrize("share", [0.5, 0.8])
 def test_a_patient_with_many_s_beats_is_believed(share):
     truth, given = calibrated(share, 2000)
-    adapted = adapt_prevalence(given, np.zeros(2000), PREVALENCE, 100)
+    adapted = adapt_prior(given, np.zeros(2000), PREVALENCE, 100)
     before, after = (np.mean((p[:, 1] > p[:, 0]) == truth) for p in (given, adapted))
     assert after > before + 0.05
     assert adapted[:, 1].sum() / 0.9 / 2000 == pytest.approx(share, abs=0.05)
@@ -41,13 +41,13 @@ def test_a_patient_with_many_s_beats_is_believed(share):
 
 def test_a_patient_like_those_of_the_training_stays_nearly_as_given():
     _, given = calibrated(PREVALENCE, 5000)
-    adapted = adapt_prevalence(given, np.zeros(5000), PREVALENCE, 1000)
+    adapted = adapt_prior(given, np.zeros(5000), PREVALENCE, 1000)
     assert np.mean(adapted.argmax(axis=1) != given.argmax(axis=1)) < 0.005
 
 
 def test_only_n_and_s_are_divided_anew():
     _, given = calibrated(0.5, 500)
-    adapted = adapt_prevalence(given, np.zeros(500), PREVALENCE, 100)
+    adapted = adapt_prior(given, np.zeros(500), PREVALENCE, 100)
     np.testing.assert_allclose(adapted[:, 2:], given[:, 2:], rtol=1e-6)
     np.testing.assert_allclose(adapted[:, :2].sum(axis=1), 0.9, rtol=1e-6)
 
@@ -57,25 +57,25 @@ def test_each_recording_is_on_its_own():
     _, few = calibrated(0.01, 300, seed=2)
     records = np.array(["a"] * 400 + ["b"] * 300)
     shuffled = np.random.default_rng(3).permutation(700)
-    together = adapt_prevalence(np.concatenate([many, few])[shuffled], records[shuffled], PREVALENCE, 100)
-    apart = [adapt_prevalence(p, np.zeros(len(p)), PREVALENCE, 100) for p in (many, few)]
+    together = adapt_prior(np.concatenate([many, few])[shuffled], records[shuffled], PREVALENCE, 100)
+    apart = [adapt_prior(p, np.zeros(len(p)), PREVALENCE, 100) for p in (many, few)]
     np.testing.assert_allclose(together, np.concatenate(apart)[shuffled], rtol=1e-5)
 
 
 def test_a_strong_prior_changes_nothing():
     _, given = calibrated(0.7, 400)
-    np.testing.assert_allclose(adapt_prevalence(given, np.zeros(400), PREVALENCE, 1e9), given, rtol=1e-3)
+    np.testing.assert_allclose(adapt_prior(given, np.zeros(400), PREVALENCE, 1e9), given, rtol=1e-3)
 
 
 def test_certain_beats_and_beats_of_no_doubt_stay():
     given = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0]], dtype=float)
-    np.testing.assert_array_equal(adapt_prevalence(given, np.zeros(3), PREVALENCE, 10), given)
+    np.testing.assert_array_equal(adapt_prior(given, np.zeros(3), PREVALENCE, 10), given)
 
 
 def test_of_the_past_only_earlier_beats_count():
     truth, many = calibrated(0.7, 1500)
-    first = adapt_prevalence(many[:500], np.zeros(500), PREVALENCE, 100, past_only=True)
-    whole = adapt_prevalence(many, np.zeros(1500), PREVALENCE, 100, past_only=True)
+    first = adapt_prior(many[:500], np.zeros(500), PREVALENCE, 100, past_only=True)
+    whole = adapt_prior(many, np.zeros(1500), PREVALENCE, 100, past_only=True)
     np.testing.assert_array_equal(whole[:500], first)
     np.testing.assert_allclose(whole[0], many[0])
     right = [np.mean((p[500:, 1] > p[500:, 0]) == truth[500:]) for p in (many, whole)]
@@ -93,7 +93,7 @@ def shapes(kinds, seed=0):
 def test_the_nearest_are_those_of_the_same_shape_and_recording():
     kinds = np.random.default_rng(1).integers(0, 3, 300)
     records = np.repeat(["a", "b"], 150)
-    nearest = nearest_beats(shapes_of(shapes(kinds)), records, 15)
+    nearest = nearest_neighbours(normalised_morphology(shapes(kinds)), records, 15)
     assert nearest.shape == (300, 15)
     assert (kinds[nearest] == kinds[:, None]).all()
     assert (records[nearest] == records[:, None]).all()
@@ -102,28 +102,30 @@ def test_the_nearest_are_those_of_the_same_shape_and_recording():
 
 
 def test_the_nearest_of_the_past_lie_before():
-    nearest = nearest_beats(shapes_of(shapes(np.zeros(50, dtype=int))), np.zeros(50), 5, past_only=True)
+    nearest = nearest_neighbours(
+        normalised_morphology(shapes(np.zeros(50, dtype=int))), np.zeros(50), 5, past_only=True
+    )
     assert (nearest[0] == 0).all()
     assert sorted(nearest[3]) == [0, 1, 2, 3, 3]
     assert (nearest[5:] < np.arange(5, 50)[:, None]).all()
 
 
 def test_many_beats_are_searched_in_parts_with_the_same_result(monkeypatch):
-    signals = shapes_of(shapes(np.random.default_rng(2).integers(0, 4, 100)))
-    whole = nearest_beats(signals, np.zeros(100), 7)
+    signals = normalised_morphology(shapes(np.random.default_rng(2).integers(0, 4, 100)))
+    whole = nearest_neighbours(signals, np.zeros(100), 7)
     monkeypatch.setattr("stages.nets.adapting.ROWS_AT_ONCE", 33)
-    np.testing.assert_array_equal(np.sort(nearest_beats(signals, np.zeros(100), 7)), np.sort(whole))
+    np.testing.assert_array_equal(np.sort(nearest_neighbours(signals, np.zeros(100), 7)), np.sort(whole))
 
 
 def test_a_recording_of_one_beat_and_flat_beats_have_themselves_and_each_other():
-    assert nearest_beats(shapes_of(shapes([0])), ["x"], 3).tolist() == [[0, 0, 0]]
-    assert sorted(nearest_beats(shapes_of(np.zeros((3, 60, 1), "f4")), ["x"] * 3, 2)[1]) == [0, 2]
+    assert nearest_neighbours(normalised_morphology(shapes([0])), ["x"], 3).tolist() == [[0, 0, 0]]
+    assert sorted(nearest_neighbours(normalised_morphology(np.zeros((3, 60, 1), "f4")), ["x"] * 3, 2)[1]) == [0, 2]
 
 
 def test_the_nearest_are_those_of_the_smallest_distance():
     features = np.random.default_rng(4).normal(size=(200, 6)) * [1, 1, 1, 1, 0.1, 3]
     distances = np.linalg.norm(features[:, None] - features, axis=2) + np.diag(np.full(200, np.inf))
-    nearest = nearest_beats(features, np.zeros(200), 5)
+    nearest = nearest_neighbours(features, np.zeros(200), 5)
     np.testing.assert_array_equal(np.sort(nearest), np.sort(distances.argsort(axis=1)[:, :5]))
 
 
@@ -131,7 +133,7 @@ def test_beats_of_one_kind_look_alike_and_come_alike():
     looks = np.random.default_rng(6).integers(0, 2, 200)
     early = np.arange(200) % 2
     rhythm = np.where(early[:, None], -0.4, 0.0) + np.random.default_rng(7).normal(0, 0.02, (200, 6))
-    nearest = nearest_beats(kinds_of(shapes(looks), rhythm.astype("f4")), np.zeros(200), 5)
+    nearest = nearest_neighbours(morphology_and_rhythm(shapes(looks), rhythm.astype("f4")), np.zeros(200), 5)
     assert (looks[nearest] == looks[:, None]).all()
     assert (early[nearest] == early[:, None]).all()
 
@@ -142,21 +144,21 @@ def everyone_else(count):
 
 def test_what_is_propagated_keeps_its_sum_and_ends_between_its_own_value_and_the_mean():
     values = np.array([1.0, 0.0, 0.0, 0.0])
-    spread = propagate(values, everyone_else(4), 0.98, 100)
+    spread = label_propagation(values, everyone_else(4), 0.98, 100)
     assert spread.sum() == pytest.approx(1)
     assert 0.25 < spread[0] < 0.35
     np.testing.assert_array_equal(
-        propagate(np.stack([values, values], axis=1), everyone_else(4), 0.98, 100)[:, 1], spread
+        label_propagation(np.stack([values, values], axis=1), everyone_else(4), 0.98, 100)[:, 1], spread
     )
 
 
 def test_nothing_passes_between_beats_that_are_not_alike():
     apart = np.array([[1], [0], [3], [2]])
-    np.testing.assert_array_equal(propagate(np.array([0.9, 0.1, 0.0, 0.0]), apart, 0.98, 100)[2:], 0)
+    np.testing.assert_array_equal(label_propagation(np.array([0.9, 0.1, 0.0, 0.0]), apart, 0.98, 100)[2:], 0)
 
 
 def past_adapter(signals, rhythm):
-    how = Adaptation(alike_beats=3, prior_beats=None, prevalence_of_s=PREVALENCE, past_only=True)
+    how = Adaptation(n_neighbors=3, prior_strength=None, prevalence_of_s=PREVALENCE, past_only=True)
     return Adapter(how, signals, rhythm, np.zeros(len(signals)))
 
 
@@ -182,7 +184,7 @@ def test_of_the_past_each_kind_keeps_its_class_and_a_mistake_is_outvoted():
 def test_beats_of_one_shape_outvote_a_mistake_about_shape():
     given = np.tile([0.05, 0.0, 0.9, 0.05, 0.0], (16, 1))
     given[3] = [0.9, 0.0, 0.1, 0.0, 0.0]
-    shared = share_among_alike(given, everyone_else(16), everyone_else(16))
+    shared = propagate_classes(given, everyone_else(16), everyone_else(16))
     assert shared[3].argmax() == 2
     np.testing.assert_allclose(shared.sum(axis=1), 1)
 
@@ -192,7 +194,7 @@ def test_n_or_s_is_settled_among_beats_of_one_rhythm_not_of_one_kind():
     given = np.array([early, early, [0.6, 0.4, 0, 0, 0], usual, usual, usual])
     same_kind = everyone_else(6)
     same_rhythm = np.array([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
-    shared = share_among_alike(given, same_kind, same_rhythm)
+    shared = propagate_classes(given, same_kind, same_rhythm)
     assert shared.argmax(axis=1).tolist() == [1, 1, 1, 0, 0, 0]
     np.testing.assert_allclose(shared[3:], given[3:])
 
@@ -213,11 +215,11 @@ def test_an_adapter_does_each_step_that_is_asked_for():
     kinds = rng.integers(0, 2, 400)
     signals, rhythm, records = shapes(kinds), rng.normal(size=(400, 6)).astype("f4"), np.zeros(400)
     _, given = calibrated(0.5, 400)
-    plain = Adaptation(alike_beats=None, prior_beats=None, prevalence_of_s=PREVALENCE, past_only=False)
+    plain = Adaptation(n_neighbors=None, prior_strength=None, prevalence_of_s=PREVALENCE, past_only=False)
     np.testing.assert_allclose(Adapter(plain, signals, rhythm, records)(given), given, rtol=1e-6)
-    every = Adaptation(alike_beats=15, prior_beats=100, prevalence_of_s=PREVALENCE, past_only=False, temperature=2.0)
-    of_kind = nearest_beats(kinds_of(signals, rhythm), records, 15)
-    of_rhythm = nearest_beats(rhythm.astype(float), records, 15)
-    expected = share_among_alike(given, of_kind, of_rhythm)
-    expected = scale_confidence(adapt_prevalence(expected, records, PREVALENCE, 100), 2.0)
+    every = Adaptation(n_neighbors=15, prior_strength=100, prevalence_of_s=PREVALENCE, past_only=False, temperature=2.0)
+    of_kind = nearest_neighbours(morphology_and_rhythm(signals, rhythm), records, 15)
+    of_rhythm = nearest_neighbours(rhythm.astype(float), records, 15)
+    expected = propagate_classes(given, of_kind, of_rhythm)
+    expected = scale_confidence(adapt_prior(expected, records, PREVALENCE, 100), 2.0)
     np.testing.assert_allclose(Adapter(every, signals, rhythm, records)(given), expected, rtol=1e-6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stages.ecg import aami
-from stages.nets.augmentation import AMPLITUDES, WIDE, transplant
+from stages.nets.augmentation import AMPLITUDES, WIDE, swap_templates
 
 N, S, V, F, Q = range(5)
 
@@ -23,7 +23,7 @@ def changed_by(before, after):
 
 
 def run(signals, labels, share, seed=1):
-    return transplant(signals, labels, share, np.random.default_rng(seed))
+    return swap_templates(signals, labels, share, np.random.default_rng(seed))
 
 
 def test_v_beats_are_scaled_and_put_beside_the_median_beat_of_another(batch):

@@ -11,7 +11,7 @@ CNN = {
     "layer_3_size": 8,
     "layer_FC_size": 16,
     "dropout_rate": 0.3,
-    "shape_tells_s": False,
+    "morphology_separates_s": False,
 }
 RNN = {
     "layer_type": "gru",
@@ -21,7 +21,7 @@ RNN = {
     "frame": 11,
     "layer_FC_size": 16,
     "dropout_rate": 0.3,
-    "shape_tells_s": False,
+    "morphology_separates_s": False,
 }
 
 VARIANTS = [
@@ -81,7 +81,7 @@ def test_unless_shape_may_tell_only_rhythm_does(build, sizes):
     other["beat"] = other["beat"][::-1] * 3
     ratios = [p[:, 1] / p[:, 0] for p in (model.predict(one, verbose=0), model.predict(other, verbose=0))]
     np.testing.assert_allclose(*ratios, rtol=1e-3)
-    telling = build(INPUTS, **{**sizes, "shape_tells_s": True})
+    telling = build(INPUTS, **{**sizes, "morphology_separates_s": True})
     told = [p[:, 1] / p[:, 0] for p in (telling.predict(one, verbose=0), telling.predict(other, verbose=0))]
     assert np.abs(told[0] / told[1] - 1).max() > 0.01
     early = {**one, "rhythm": one["rhythm"] - 0.3}

@@ -21,8 +21,8 @@ ABOUT = {
     "model": "tiny",
     "classes": list("NSVFQ"),
     "adaptation": {
-        "alike_beats": 3,
-        "prior_beats": 50.0,
+        "n_neighbors": 3,
+        "prior_strength": 50.0,
         "prevalence_of_s": 0.02,
         "past_only": False,
         "temperature": 1.2,

@@ -3,10 +3,27 @@ import numpy as np
 import pytest
 
 from stages.nets.building import Inputs, build_cnn
-from stages.nets.fitting import Beats, DrawnBatches, Draws, Settings, Validation, fit, make_deterministic
+from stages.nets.fitting import (
+    Beats,
+    DrawnBatches,
+    DrawnBeats,
+    Draws,
+    FoldFit,
+    Settings,
+    Validation,
+    fit,
+    make_deterministic,
+)
 
 SETTINGS = Settings(
-    seed=3, focal_gamma=2.0, weight_decay=1e-3, patience=10, learning_rate=3e-3, batch_size=32, epochs=4, transplant=0.0
+    seed=3,
+    focal_gamma=2.0,
+    weight_decay=1e-3,
+    patience=10,
+    learning_rate=3e-3,
+    batch_size=32,
+    epochs=4,
+    template_swap=0.0,
 )
 
 
@@ -34,10 +51,10 @@ def small_network():
 
 
 def run(folder, callbacks=(), settings=SETTINGS, train=None, validated=True):
-    train = toy_beats(400, 1) if train is None else train
-    validation = toy_beats(200, 2) if validated else None
+    drawn = DrawnBeats(toy_beats(400, 1) if train is None else train, plain_draws(400), unchanged)
+    held_out = toy_beats(200 if validated else 0, 2)
     model = small_network()
-    history = fit(model, train, plain_draws(400), validation, settings, unchanged, folder, callbacks)
+    history = fit(model, FoldFit("toy", drawn, held_out, settings), folder, callbacks)
     return model, history
 
 
@@ -120,11 +137,11 @@ def test_stops_when_nothing_gets_better(tmp_path):
 
 def test_without_patience_the_last_epoch_is_kept_with_a_validation_or_without(tmp_path):
     settings = Settings(**{**SETTINGS.__dict__, "patience": None})
-    judged, history = run(tmp_path / "judged", settings=settings)
+    validated, history = run(tmp_path / "validated", settings=settings)
     assert history["best"].tolist() == [False, False, False, True]
     alone, curve = run(tmp_path / "alone", settings=settings, validated=False)
     assert list(curve) == ["epoch", "loss", "best"]
-    for a, b in zip(judged.get_weights(), alone.get_weights(), strict=True):
+    for a, b in zip(validated.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -137,7 +154,7 @@ def test_a_loss_that_is_no_number_is_an_error(tmp_path):
 
 def test_every_draw_comes_once_an_epoch_in_a_new_order():
     beats, draws = toy_beats(100, 1), plain_draws(100)
-    batches = DrawnBatches(beats, draws, SETTINGS, unchanged)
+    batches = DrawnBatches(DrawnBeats(beats, draws, unchanged), SETTINGS)
     first = np.concatenate([batches[i][0]["beat"] for i in range(len(batches))])
     batches.on_epoch_end()
     second = np.concatenate([batches[i][0]["beat"] for i in range(len(batches))])
@@ -151,7 +168,7 @@ def test_mixed_draws_lie_between_the_beats():
     draws = Draws(
         np.array([0], np.int32), np.array([1], np.int32), np.array([0.25], np.float32), np.zeros(1, bool), [1.0] * 5
     )
-    inputs, _, _ = DrawnBatches(beats, draws, SETTINGS, unchanged)[0]
+    inputs, _, _ = DrawnBatches(DrawnBeats(beats, draws, unchanged), SETTINGS)[0]
     np.testing.assert_allclose(inputs["beat"][0], 0.75 * beats.signals[0] + 0.25 * beats.signals[1], rtol=1e-5)
     np.testing.assert_allclose(inputs["rhythm"][0], 0.75 * beats.rhythm[0] + 0.25 * beats.rhythm[1], rtol=1e-5)
 
@@ -161,17 +178,17 @@ def test_only_altered_draws_are_augmented_and_the_beats_stay_as_they_are():
     kept = beats.signals.copy()
     rows = np.arange(10, dtype=np.int32)
     draws = Draws(rows, rows, np.zeros(10, np.float32), rows >= 5, [1.0] * 5)
-    batches = DrawnBatches(beats, draws, SETTINGS, lambda signals, rng: signals + 100)
+    batches = DrawnBatches(DrawnBeats(beats, draws, lambda signals, rng: signals + 100), SETTINGS)
     inputs, _, _ = batches[0]
     assert ((inputs["beat"].max(axis=(1, 2)) > 50) == (batches.order >= 5)).all()
     np.testing.assert_array_equal(beats.signals, kept)
 
 
-def test_v_beats_are_transplanted_anew_each_epoch_as_the_settings_say():
+def test_median_beats_are_swapped_anew_each_epoch_as_the_settings_say():
     beats = toy_beats(200, 1)
     pairs = Beats(np.concatenate([beats.signals, 0.5 * beats.signals], axis=2), beats.rhythm, beats.labels)
-    settings = Settings(**{**SETTINGS.__dict__, "transplant": 1.0, "batch_size": 200})
-    batches = DrawnBatches(pairs, plain_draws(200), settings, unchanged)
+    settings = Settings(**{**SETTINGS.__dict__, "template_swap": 1.0, "batch_size": 200})
+    batches = DrawnBatches(DrawnBeats(pairs, plain_draws(200), unchanged), settings)
     shown = []
     for _ in range(2):
         moved = np.abs(batches[0][0]["beat"] - pairs.signals[batches.order]).max(axis=(1, 2)) > 1e-6
@@ -186,6 +203,6 @@ def test_v_beats_are_transplanted_anew_each_epoch_as_the_settings_say():
 def test_class_weights_reach_the_loss():
     beats = toy_beats(50, 1)
     draws = Draws(*[getattr(plain_draws(50), name) for name in ("beat", "partner", "mix", "altered")], [1, 2, 3, 4, 5])
-    batches = DrawnBatches(beats, draws, SETTINGS, unchanged)
+    batches = DrawnBatches(DrawnBeats(beats, draws, unchanged), SETTINGS)
     _, one_hot, weights = batches[0]
     np.testing.assert_array_equal(weights, one_hot.argmax(axis=1) + 1)

@@ -15,8 +15,8 @@ ABOUT = {
     "protocol": "inter_patient",
     "trained_on": {"fmt": {"fs_hz": 360}},
     "adaptation": {
-        "alike_beats": None,
-        "prior_beats": None,
+        "n_neighbors": None,
+        "prior_strength": None,
         "prevalence_of_s": 0.02,
         "past_only": False,
         "temperature": 1.0,
@@ -95,6 +95,16 @@ def test_a_network_that_was_saved_without_its_description(tmp_path):
         load(tmp_path / "m.keras")
 
 
+def test_a_model_of_an_earlier_version_is_to_be_made_again(tmp_path):
+    adaptation = {"alike_beats": 5, "prior_beats": 1000.0, "prevalence_of_s": 0.02, "past_only": False}
+    save_classifier(tmp_path / "m.keras", networks()["cnn"], {**ABOUT, "adaptation": adaptation})
+    expected = (
+        r"m.keras is of an earlier version .*n_neighbors.* expected, alike_beats.* found; run `dvc repro` to train"
+    )
+    with pytest.raises(ModelFileError, match=expected):
+        load(tmp_path / "m.keras")
+
+
 def test_code_in_a_file_is_refused(tmp_path):
     network = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
     network.save(tmp_path / "per_beat.keras")
@@ -106,7 +116,7 @@ def test_code_in_a_file_is_refused(tmp_path):
 
 def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
     signals, rhythm = np.zeros((9, 198, 2), "f4"), np.zeros((9, 4), "f4")
-    about = {**ABOUT, "adaptation": {**ABOUT["adaptation"], "prior_beats": 1.0}}
+    about = {**ABOUT, "adaptation": {**ABOUT["adaptation"], "prior_strength": 1.0}}
     save_classifier(tmp_path / "m.keras", networks()["cnn"], about)
     adapted = load(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 9)
     given = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
@@ -119,7 +129,7 @@ def test_a_recording_gets_the_same_bits_whatever_others_are_there(tmp_path, name
     rng = np.random.default_rng(0)
     signals, rhythm = rng.normal(size=(90, 198, 2)).astype("f4"), rng.normal(size=(90, 4)).astype("f4")
     records = np.array(["b"] * 50 + ["a"] * 40)
-    adaptation = {**ABOUT["adaptation"], "alike_beats": 5, "prior_beats": 100.0, "temperature": 1.3}
+    adaptation = {**ABOUT["adaptation"], "n_neighbors": 5, "prior_strength": 100.0, "temperature": 1.3}
     save_classifier(tmp_path / "m.keras", networks()[name], {**ABOUT, "adaptation": adaptation})
     together = load(tmp_path / "m.keras").predict(signals, rhythm, records)
     for record in "ab":
