@@ -1,13 +1,10 @@
-"""Split the beats into folds by one protocol and say how those to learn from are drawn.
+"""Split the beats into folds by one protocol and say how those to train on are drawn.
 
 ``data/beats/`` in; ``data/balanced/<protocol>/{train,test}/`` out, two separate outputs: what depends on ``train``
 alone cannot have seen ``test``. The column ``fold`` of the training beats says by whom each is held out.
 """
 
-import argparse
-import json
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.config.params import PROTOCOLS, Balance, ParamsError, load_params
+from stages.config.params import PROTOCOLS, Balance, Params, ParamsError
 from stages.config.paths import BALANCED, BEATS, METRICS
+from stages.config.runner import run_stage
 from stages.ecg import aami, folds
 from stages.ecg.balancing import class_weights, draw_beats, robust_scale, smote_partners
 from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import BeatSet, read_beats, write_beats
 from stages.ecg.databases import DATABASES
-from stages.figures import scores as figures
-from stages.figures.style import save_png
+from stages.files.writing import write_json
 
 CHUNK = 8192
 CLASSES = len(aami.CLASSES)
@@ -31,33 +28,23 @@ CLASSES = len(aami.CLASSES)
 log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("protocol", choices=PROTOCOLS)
-    protocol = parser.parse_args().protocol
-    try:
-        balance(read_beats(BEATS), protocol, load_params().balance, BALANCED / protocol, METRICS / protocol)
-    except (ParamsError, FileNotFoundError) as error:
-        sys.exit(f"balance: {error}")
+def balance(params: Params, protocol: str) -> None:
+    """Write training and test beats, the draws for each fold held out, and the number of beats in each fold."""
+    split(read_beats(BEATS), protocol, params.balance, BALANCED / protocol, METRICS / "balance" / protocol)
 
 
-def balance(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, metrics: Path) -> None:
+def split(beats: BeatSet, protocol: str, settings: Balance, balanced: Path, metrics: Path) -> None:
     """Write training and test beats, the draws for each fold held out, and the number of beats in each fold."""
     fold_of_beat = assign_folds(beats, protocol, settings)
     beats.table["fold"] = fold_of_beat
-    learned = ~fold_of_beat.isin([folds.TEST, folds.NO_FOLD])
-    for name, chosen in (("train", learned), ("test", fold_of_beat == folds.TEST)):
+    trained_on = ~fold_of_beat.isin([folds.TEST, folds.NO_FOLD])
+    for name, chosen in (("train", trained_on), ("test", fold_of_beat == folds.TEST)):
         write_beats(balanced / name, beats.about, _chunks(beats, np.flatnonzero(chosen)))
     write_draws(balanced / "train", settings)
-    counts = count_classes(beats.table, fold_of_beat)
-    metrics.mkdir(parents=True, exist_ok=True)
+    counts = beats_of_folds(beats.table, fold_of_beat)
     label = folds.label(protocol, beats.about.synthetic)
-    report = {"protocol": label, "beats": counts.to_dict(orient="index")}
-    (metrics / "folds.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(metrics / "folds.json", {"protocol": label, "beats": counts.to_dict(orient="index")})
     tidy(counts).to_csv(metrics / "folds.csv", index=False)
-    both = counts.groupby(lambda fold: fold if fold == folds.TEST else "train", sort=False).sum().rename_axis("fold")
-    save_png(figures.class_count_figure(tidy(both), label), metrics / "folds.png")
     log.info("%s\n%s", label, counts)
 
 
@@ -78,17 +65,17 @@ def assign_folds(beats: BeatSet, protocol: str, settings: Balance) -> pd.Series:
 
 
 def write_draws(train: Path, settings: Balance) -> None:
-    """Write, for each fold held out and for none, which other beats are drawn, and what is learned from them alone."""
+    """Write, for each fold held out and for none, which other beats are drawn, and what is measured on them alone."""
     beats = read_beats(train)
     usable = ~(beats.table["flat"] | beats.table["invalid"]).to_numpy()
-    draws, learned = [], {}
+    draws, measured = [], {}
     for fold in [*sorted(beats.table["fold"].unique()), folds.NO_FOLD]:
         others = (beats.table["fold"] != fold).to_numpy()
         draws.append(draw_fold(beats, others & usable, settings).assign(held_out=fold))
         labels = beats.labels[others]
         weights = class_weights(labels, settings.ratio) if settings.method == "class_weight" else np.ones(CLASSES)
         center, scale = robust_scale(beats.rhythm[others])
-        learned[fold] = {
+        measured[fold] = {
             "class_weights": dict(zip(aami.CLASSES, weights.tolist(), strict=True)),
             "rhythm": {"features": FEATURES, "center": center.tolist(), "scale": scale.tolist()},
         }
@@ -97,9 +84,9 @@ def write_draws(train: Path, settings: Balance) -> None:
         "method": settings.method,
         "left_out": int((~usable).sum()),
         "augment": settings.augment.model_dump(),
-        "held_out": learned,
+        "held_out": measured,
     }
-    (train / "draws.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    write_json(train / "draws.json", about)
 
 
 def draw_fold(beats: BeatSet, drawable: NDArray[np.bool_], settings: Balance) -> pd.DataFrame:
@@ -111,7 +98,7 @@ def draw_fold(beats: BeatSet, drawable: NDArray[np.bool_], settings: Balance) ->
     return draws.drop(columns="extra")
 
 
-def count_classes(table: pd.DataFrame, fold_of_beat: pd.Series) -> pd.DataFrame:
+def beats_of_folds(table: pd.DataFrame, fold_of_beat: pd.Series) -> pd.DataFrame:
     """Count the beats of each class (columns) in each fold (rows)."""
     counts = pd.crosstab(fold_of_beat, table["aami"]).reindex(columns=aami.CLASSES, fill_value=0)
     counts = counts.drop(index=folds.NO_FOLD, errors="ignore").rename_axis("fold")
@@ -130,4 +117,4 @@ def _chunks(beats: BeatSet, chosen: NDArray[np.intp]) -> Iterator[tuple[NDArray[
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(balance, protocol=PROTOCOLS)

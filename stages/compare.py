@@ -1,139 +1,113 @@
 """Put CNN, RNN and their averaged ensemble side by side, under both protocols.
 
-``data/predictions/``, ``data/annotations/`` and the raw records in; ``metrics/compare.json``, tables and figures in
-``metrics/compare/``, the annotation files of the ensemble, ``metrics/report.html`` and the model cards out.
+``data/predictions/``, ``data/annotations/`` and the raw records in. Out come the headlines of the ensemble in
+``metrics/<protocol>/ensemble.json``, all scores, differences and intervals in ``metrics/compare/``, and the annotation
+files of the ensemble.
 """
 
-import argparse
-import json
 import logging
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.config.params import MODELS, PROTOCOLS, Evaluate, Params, ParamsError, load_params
+from stages.config.params import MODELS, PROTOCOLS, Evaluate, Params, load_params
 from stages.config.paths import ANNOTATIONS, METRICS, PREDICTIONS, RAW
-from stages.config.paths import MODELS as MODELS_FOLDER
-from stages.ecg import aami
+from stages.config.runner import ending_with_a_message, parser_of
+from stages.ecg import aami, folds
 from stages.ecg.recordings import RecordError
-from stages.figures import scores as figures
-from stages.figures.style import save_png
+from stages.files.writing import read_json, write_json
 from stages.inference.annotated_records import Reference, ec57_views, read_references, write_predicted
-from stages.reporting.findings import titled
-from stages.reporting.model_card import model_card
-from stages.reporting.report import report_page
 from stages.scores import comparison, curves, per_beat
+from stages.scores.ec57 import AFTER_LEARNING, main_figures
+from stages.scores.headlines import headlines
 
 ENSEMBLE = "ensemble"
-ANNOTATOR = {**{name: name for name in MODELS}, ENSEMBLE: "ens"}
-HEADLINES = ("accuracy", "macro_f1_nsvf", "macro_f1")
-TABLES = ("intervals", "subgroups", "ec57_records")
+SUFFIXES = {**{name: name for name in MODELS}, ENSEMBLE: "ens"}
+"""Classifier -> suffix of its annotation files."""
+
+DIFFERENCES = ("accuracy", "macro_f1_nsvf", "macro_f1")
+SHOWN = (*DIFFERENCES, *(f"f1_{name}" for name in aami.CLASSES))
+
+log = logging.getLogger(__name__)
+
+Tables = dict[str, pd.DataFrame]
 
 
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--show", action="store_true", help="print the headline figures of an earlier run and end")
-    try:
-        if not parser.parse_args().show:
-            params = load_params()
-            write_pages(params, *compare(params))
-        print(headlines(json.loads((METRICS / "compare.json").read_text(encoding="utf-8"))))
-    except (ParamsError, RecordError, FileNotFoundError, ValueError) as error:
-        sys.exit(f"compare: {error}")
-
-
-def compare(params: Params) -> tuple[dict[str, dict], dict[str, pd.DataFrame]]:
-    """Score the three classifiers under each protocol and write what differs.
-
-    Returns
-    -------
-    dict
-        What ``metrics/compare.json`` holds.
-    dict of DataFrame
-        The tables of ``metrics/compare/`` by name.
-    """
+def compare(params: Params) -> None:
+    """Score the three classifiers under each protocol and write what differs."""
+    database = params.download.resolved_database
     folder = METRICS / "compare"
-    folder.mkdir(parents=True, exist_ok=True)
-    raw = RAW / params.download.resolved_database.name
-    report: dict[str, dict] = {}
-    parts: list[dict[str, pd.DataFrame]] = []
+    scores: dict[str, dict[str, Any]] = {}
+    parts: list[Tables] = []
     for protocol in PROTOCOLS:
-        report[protocol], tables = compare_under(protocol, raw, params.evaluate)
-        label = report[protocol]["protocol"]
+        label = folds.label(protocol, database.synthetic)
+        scores[protocol], tables = compare_under(protocol, RAW / database.name, params.evaluate)
         parts.append({name: table.assign(protocol=label) for name, table in tables.items()})
-        per_class = comparison.per_class_table({name: report[protocol][name] for name in ANNOTATOR})
-        per_class.round(6).to_csv(folder / f"{protocol}.csv", index=False)
-        shown = per_class.assign(model=per_class["model"].map(titled))
-        save_png(figures.comparison_figure(shown, label), folder / f"{protocol}.png")
-    joined = {name: pd.concat([tables[name] for tables in parts], ignore_index=True) for name in TABLES}
-    for name, table in joined.items():
+        ensemble = scores[protocol][ENSEMBLE]
+        write_json(METRICS / protocol / f"{ENSEMBLE}.json", headlines(ensemble))
+        log.info("%s: ensemble, accuracy %.4f, macro F1 (N S V F) %.4f", label, *(ensemble[key] for key in SHOWN[:2]))
+    write_json(folder / "scores.json", scores)
+    for name in parts[0]:
+        table = pd.concat([tables[name] for tables in parts], ignore_index=True)
         table.round(6).to_csv(folder / f"{name}.csv", index=False)
-    report["delta_of_protocols"] = {
-        name: {key: report["intra_patient"][name][key] - report["inter_patient"][name][key] for key in HEADLINES}
-        for name in ANNOTATOR
-    }
-    (METRICS / "compare.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return report, joined
+    log.info("`python -m stages.compare --show` prints the main scores")
 
 
-def write_pages(params: Params, report: dict[str, dict], tables: dict[str, pd.DataFrame]) -> None:
-    """Write the report and a card for each model."""
-    (METRICS / "report.html").write_text(report_page(params, report, tables), encoding="utf-8")
-    for protocol in PROTOCOLS:
-        for name in MODELS:
-            card = model_card(protocol, name, params, report, tables["intervals"])
-            (MODELS_FOLDER / protocol / f"{name}.md").write_text(card, encoding="utf-8")
-
-
-def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict, dict[str, pd.DataFrame]]:
+def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict[str, dict[str, Any]], Tables]:
     """Score the classifiers under a protocol.
 
     Returns
     -------
     dict
-        The part of ``metrics/compare.json`` that is of this protocol.
+        Classifier -> its scores, flat.
     dict of DataFrame
         The tables of ``metrics/compare/`` by name.
     """
-    label = json.loads((METRICS / protocol / f"{MODELS[0]}.json").read_text(encoding="utf-8"))["protocol"]
     beats, classifiers = read_predictions(protocol)
     truth, records = labels_of(beats), beats["record"].to_numpy()
     references = read_references(raw, beats)
-    how = (settings.resamples, settings.seed)
     annotated = ANNOTATIONS / protocol
     averaged = classifiers[ENSEMBLE].argmax(axis=1)
-    write_predicted(annotated / ENSEMBLE, ANNOTATOR[ENSEMBLE], beats, averaged, references)
+    write_predicted(annotated / ENSEMBLE, SUFFIXES[ENSEMBLE], beats, averaged, references)
 
-    scored, ec57_tables, main = {}, [], {}
+    scores, views, ec57_records = {}, {}, {}
     for name, probabilities in classifiers.items():
-        ec57, table = ec57_views(references, annotated / name, ANNOTATOR[name], settings.start_s)
-        main[name] = table[(table["convention"] == "e_j_in_n") & (table["period"] == "scored")]
-        plainly = score(truth, records, probabilities, settings)
-        for record, ratios in comparison.ec57_without(main[name], settings.without).items():
-            plainly["without"][record] |= ratios
-        scored[name] = {**plainly, "ec57": ec57}
-        ec57_tables.append(table.assign(model=name))
-    report = {
-        "protocol": label,
-        **scored,
-        "delta": comparison.deltas(scored, HEADLINES),
-        "mcnemar": comparison.mcnemar_tests(truth, classifiers),
-    }
-    subgroups = comparison.subgroup_table(truth, records, classifiers, groups_of(references))
+        views[name], ec57_records[name] = ec57_views(references, annotated / name, SUFFIXES[name], settings.start_s)
+        scores[name] = {
+            **score(truth, probabilities),
+            **main_figures(views[name]),
+            **comparison.without_records(truth, probabilities.argmax(axis=1), records, settings.without),
+            **comparison.ec57_without(main_records(ec57_records[name]), settings.without),
+        }
+    how = (settings.resamples, settings.seed)
+    main = {name: main_records(table) for name, table in ec57_records.items()}
     intervals = [
         comparison.interval_table(truth, records, classifiers, *how),
         comparison.ec57_intervals(main, *how),
     ]
-    return report, {
+    return scores, {
+        "per_class": comparison.per_class_table(scores),
+        "differences": comparison.differences(scores, DIFFERENCES),
+        "mcnemar": comparison.mcnemar_tests(truth, classifiers),
         "intervals": pd.concat(intervals),
-        "subgroups": subgroups,
-        "ec57_records": pd.concat(ec57_tables),
+        "subgroups": comparison.subgroup_table(truth, records, classifiers, groups_of(references)),
+        "ec57": of_models(views),
+        "ec57_records": of_models(ec57_records),
     }
+
+
+def of_models(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join the tables of the classifiers, with the column ``model``."""
+    return pd.concat([table.assign(model=name) for name, table in tables.items()], ignore_index=True)
+
+
+def main_records(records: pd.DataFrame) -> pd.DataFrame:
+    """Select the EC57 figures of each record to look at first: e and j in N, after the learning period."""
+    return records[(records["convention"] == "e_j_in_n") & (records["period"] == AFTER_LEARNING)]
 
 
 def read_predictions(protocol: str) -> tuple[pd.DataFrame, dict[str, NDArray[np.float64]]]:
@@ -156,13 +130,11 @@ def read_predictions(protocol: str) -> tuple[pd.DataFrame, dict[str, NDArray[np.
     return beats, classifiers
 
 
-def score(truth: NDArray[np.intp], records: NDArray, probabilities: NDArray[np.float64], settings: Evaluate) -> dict:
-    """Score one classifier, also without each of the records that much hangs on."""
-    predicted = probabilities.argmax(axis=1)
+def score(truth: NDArray[np.intp], probabilities: NDArray[np.float64]) -> dict[str, Any]:
+    """Score one classifier on all test beats."""
     return {
-        **per_beat.beat_scores(truth, predicted),
+        **per_beat.beat_scores(truth, probabilities.argmax(axis=1)),
         "expected_calibration_error": curves.expected_calibration_error(truth, probabilities),
-        "without": comparison.without_records(truth, predicted, records, settings.without),
     }
 
 
@@ -181,23 +153,29 @@ def groups_of(references: Mapping[str, Reference]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def headlines(report: dict[str, dict]) -> str:
-    """Lay the headline figures of a report out for reading."""
+def headline_table(scores: Mapping[str, Mapping[str, Any]], synthetic: bool) -> str:
+    """Lay the main scores out for reading, a table a protocol."""
     parts = []
-    for protocol in PROTOCOLS:
-        scored = {name: report[protocol][name] for name in ANNOTATOR}
-        rows = {
-            name: {key: scores[key] for key in HEADLINES}
-            | {f"F1 {c}": scores["per_class"][c]["f1"] for c in aami.CLASSES}
-            for name, scores in scored.items()
-        }
-        table = (
-            pd.DataFrame.from_dict(rows, orient="index")
-            .astype(float)
-            .to_string(float_format="{:.4f}".format, na_rep="-")
-        )
-        parts.append(f"{report[protocol]['protocol']}\n{table}")
+    for protocol, of_protocol in scores.items():
+        rows = {name: [of_model[key] for key in SHOWN] for name, of_model in of_protocol.items()}
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=list(SHOWN)).astype(float)
+        shown = table.to_string(float_format="{:.4f}".format, na_rep="-")
+        parts.append(f"{folds.label(protocol, synthetic)}\n{shown}")
     return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Run the stage, or print the main scores of an earlier run."""
+    parser = parser_of(compare)
+    parser.add_argument("--show", action="store_true", help="print the main scores of an earlier run and end")
+    show = parser.parse_args().show
+    with ending_with_a_message("compare", (RecordError, ValueError)):
+        params = load_params()
+        if show:
+            path = METRICS / "compare" / "scores.json"
+            print(headline_table(read_json(path), params.download.resolved_database.synthetic))
+        else:
+            compare(params)
 
 
 if __name__ == "__main__":

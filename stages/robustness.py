@@ -170,7 +170,7 @@ def scores_of_classes(pairs: pd.DataFrame) -> pd.DataFrame:
         if len(judged):
             scores = beat_scores(*(np.repeat(judged[name], judged["beats"]) for name in ("true", "predicted")))
             row |= {name: scores[name] for name in ("accuracy", "macro_f1_nsvf")}
-            row |= {f"f1_{name}": scores["per_class"][name]["f1"] for name in "SV"}
+            row |= {f"f1_{name}": scores[f"f1_{name}"] for name in "SV"}
         rows.append(row)
     return pd.DataFrame(rows, columns=SCORES)
 

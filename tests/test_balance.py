@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.balance import assign_folds, balance
+from stages.balance import assign_folds, split
 from stages.config.params import ParamsError, load_params
 from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import About, BeatSet, read_beats
@@ -35,7 +35,7 @@ def beats(beat_format):
 
 def run(beats, tmp_path, protocol="inter_patient", **changes):
     settings = SETTINGS.model_copy(update=changes)
-    balance(beats, protocol, settings, tmp_path / "balanced", tmp_path / "metrics")
+    split(beats, protocol, settings, tmp_path / "balanced", tmp_path / "metrics")
     folds = {fold: read_beats(tmp_path / "balanced" / fold) for fold in ("train", "test")}
     about = json.loads((tmp_path / "balanced" / "train" / "draws.json").read_text())
     return folds, pd.read_parquet(tmp_path / "balanced" / "train" / "draws.parquet"), about

@@ -15,16 +15,12 @@ from stages.ecg.annotations import Annotations, Header, read_annotations, read_h
 from stages.ecg.detection import detect_beats
 from stages.ecg.quality import find_problems
 from stages.scores.bxb import compare
-from stages.scores.ec57 import ec57_scores, ec57_table
+from stages.scores.ec57 import AFTER_LEARNING, CONVENTIONS, FROM_START, ec57_summary, ec57_table
 
 REFERENCE = "atr"
 CUT_REFERENCE = "ref"
 """Annotator of the reference as a fold is held against it, beside what was predicted."""
 
-CONVENTIONS = {
-    "e_j_in_n": "e and j in N, the AAMI classes of de Chazal et al. 2004",
-    "e_j_in_s": "e and j in S, as the WFDB program bxb files them",
-}
 ESCAPES = ("e", "j")
 
 
@@ -105,8 +101,8 @@ def write_predicted(
 
 def ec57_views(
     references: Mapping[str, Reference], folder: Path, annotator: str, start_s: float
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Compare annotation files with the reference: from ``start_s`` on and whole, under both conventions for e and j.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare annotation files with the reference: from ``start_s`` on and from the start, e and j in N and in S.
 
     Parameters
     ----------
@@ -118,17 +114,17 @@ def ec57_views(
 
     Returns
     -------
-    dict
-        Convention -> ``mapping`` in words, ``scored`` and ``whole`` as :func:`stages.scores.ec57.ec57_scores` has them.
     DataFrame
-        One row a convention, ``period`` (``scored`` or ``whole``) and record.
+        Two rows a convention and period (``after_learning`` or ``from_start``): ``convention``, ``mapping`` (it in
+        words), ``period``, ``start_s`` and what :func:`stages.scores.ec57.ec57_summary` gives.
+    DataFrame
+        One row a convention, period and record: ``convention``, ``period``, ``start_s`` and what
+        :func:`stages.scores.ec57.ec57_table` gives.
     """
     called = {record: read_annotations(folder, record, annotator) for record in references}
-    report: dict[str, Any] = {}
-    tables = []
-    for convention, meaning in CONVENTIONS.items():
-        report[convention] = {"mapping": meaning}
-        for period, start in {"scored": start_s, "whole": 0.0}.items():
+    views, records = [], []
+    for convention, mapping in CONVENTIONS.items():
+        for period, start in {AFTER_LEARNING: start_s, FROM_START: 0.0}.items():
             confusions = {
                 record: compare(
                     _relabelled(reference.annotations, convention),
@@ -139,11 +135,16 @@ def ec57_views(
                 )
                 for record, reference in references.items()
             }
-            report[convention][period] = {"start_s": start, **ec57_scores(confusions)}
-            table = ec57_table(confusions)
-            table = table.assign(convention=convention, period=period, start_s=start)
-            tables.append(table[["convention", "period", "start_s", *table.columns[:-3]]])
-    return report, pd.concat(tables, ignore_index=True)
+            view = {"convention": convention, "mapping": mapping, "period": period, "start_s": start}
+            views.append(_prefixed(ec57_summary(confusions), view))
+            del view["mapping"]
+            records.append(_prefixed(ec57_table(confusions), view))
+    return pd.concat(views, ignore_index=True), pd.concat(records, ignore_index=True)
+
+
+def _prefixed(table: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
+    """Put columns of one value each in front of a table."""
+    return table.assign(**values)[[*values, *table.columns]]
 
 
 def detector_counts(reference: Annotations, signal: NDArray[np.float64], fs: float, start_s: float) -> pd.DataFrame:

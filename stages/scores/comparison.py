@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.ecg.aami import CLASSES
 from stages.scores import bootstrap, ec57, per_beat
 
 Classifiers = Mapping[str, NDArray[np.floating]]
@@ -18,33 +19,53 @@ Classifiers = Mapping[str, NDArray[np.floating]]
 RATIO_PARTS = {"se": ("tp", "fn"), "ppv": ("tp", "fp"), "fpr": ("fp", "tn")}
 """Ratio -> the count above the line, and the one that is added to it below."""
 
+WITHOUT = ("accuracy", "macro_f1_nsvf", "f1_N", "f1_S", "f1_V", "f1_F")
+"""Scores that are told without single records."""
+
 AGE_EDGES = (50, 65, 75)
 UNKNOWN = "not known"
 
 
 def without_records(
     truth: NDArray[np.integer], predicted: NDArray[np.integer], records: NDArray[Any], left_out: Sequence[str]
-) -> dict[str, dict[str, float | None]]:
-    """Score without each of the records that much hangs on, one at a time; those that are not there are passed over."""
-    found = {}
+) -> dict[str, float | None]:
+    """Score without each of the records that much hangs on, one at a time; those that are not there are passed over.
+
+    Returns
+    -------
+    dict
+        ``<score>_without_<record>`` for each score of ``WITHOUT``.
+    """
+    found: dict[str, float | None] = {}
     for record in sorted(set(left_out) & set(records)):
         others = records != record
         scores = per_beat.beat_scores(truth[others], predicted[others])
-        of_class = {f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"}
-        found[record] = {"accuracy": scores["accuracy"], "macro_f1_nsvf": scores["macro_f1_nsvf"], **of_class}
+        found |= {f"{name}_without_{record}": scores[name] for name in WITHOUT}
     return found
 
 
-def deltas(scored: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Say how much each classifier has over the first."""
+def differences(scored: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> pd.DataFrame:
+    """Say how much each classifier has over the first, a row a pair: ``models`` and the scores of ``keys``."""
     base, *others = scored
-    return {f"{name}_minus_{base}": {key: scored[name][key] - scored[base][key] for key in keys} for name in others}
+    return pd.DataFrame(
+        {"models": f"{name} - {base}", **{key: scored[name][key] - scored[base][key] for key in keys}}
+        for name in others
+    )
 
 
-def mcnemar_tests(truth: NDArray[np.integer], classifiers: Classifiers) -> dict[str, dict[str, Any]]:
-    """Test of every two classifiers whether they err equally often."""
+def mcnemar_tests(truth: NDArray[np.integer], classifiers: Classifiers) -> pd.DataFrame:
+    """Test of every two classifiers whether they err equally often.
+
+    Returns
+    -------
+    DataFrame, one row a pair
+        ``first``, ``second``, ``only_first_right``, ``only_second_right`` (beats), ``p_value``.
+    """
     predicted = {name: probabilities.argmax(axis=1) for name, probabilities in classifiers.items()}
-    return {f"{a}_vs_{b}": bootstrap.mcnemar(truth, predicted[a], predicted[b]) for a, b in _pairs(classifiers)}
+    return pd.DataFrame(
+        {"first": a, "second": b, **bootstrap.mcnemar(truth, predicted[a], predicted[b])}
+        for a, b in _pairs(classifiers)
+    )
 
 
 def interval_table(
@@ -107,7 +128,7 @@ def ec57_intervals(tables: Mapping[str, pd.DataFrame], resamples: int, seed: int
     return pd.DataFrame(rows)
 
 
-def ec57_without(table: pd.DataFrame, left_out: Sequence[str]) -> dict[str, dict[str, float | None]]:
+def ec57_without(table: pd.DataFrame, left_out: Sequence[str]) -> dict[str, float | None]:
     """Give gross Se and +P of ectopic beats without each record, one at a time, as :func:`without_records` does.
 
     Parameters
@@ -116,13 +137,15 @@ def ec57_without(table: pd.DataFrame, left_out: Sequence[str]) -> dict[str, dict
         From :func:`stages.scores.ec57.ec57_table`.
     left_out : sequence of str
     """
-    found = {}
+    found: dict[str, float | None] = {}
     for record in sorted(set(left_out) & set(table["record"])):
         others = table[table["record"] != record]
         gross = bootstrap.pooled(*_parts_and_wholes(others))(np.arange(len(others))[None])[0]
         names = [f"{kind}_{ratio}" for kind in ec57.KINDS for ratio in RATIO_PARTS]
-        found[record] = {
-            name: per_beat.none_if_nan(value) for name, value in zip(names, gross, strict=True) if "fpr" not in name
+        found |= {
+            f"{name}_without_{record}": per_beat.none_if_nan(value)
+            for name, value in zip(names, gross, strict=True)
+            if not name.endswith("fpr")
         }
     return found
 
@@ -176,8 +199,8 @@ def subgroup_table(
                 row = {"model": name, "by": by, "group": group, "records": len(members), "beats": scores["n_test"]}
                 row["accuracy"] = scores["accuracy"]
                 for c in per_beat.ECTOPIC:
-                    support, f1 = (scores["per_class"][c][key] for key in ("support", "f1"))
-                    row |= {f"beats_{c}": support, f"f1_{c}": f1 if support else np.nan}
+                    support = scores[f"support_{c}"]
+                    row |= {f"beats_{c}": support, f"f1_{c}": scores[f"f1_{c}"] if support else np.nan}
                 rows.append(row)
     return pd.DataFrame(rows)
 
@@ -185,10 +208,10 @@ def subgroup_table(
 def per_class_table(scored: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """List sensitivity, positive predictive value and F1 of each classifier and class, one value a row."""
     rows = [
-        {"model": name, "class": aami_class, "metric": metric, "value": values[metric]}
+        {"model": name, "class": aami_class, "metric": metric, "value": scores[f"{metric}_{aami_class}"]}
         for name, scores in scored.items()
-        for aami_class, values in scores["per_class"].items()
-        for metric in ("se", "ppv", "f1")
+        for aami_class in CLASSES
+        for metric in per_beat.CLASS_SCORES
     ]
     return pd.DataFrame(rows).astype({"value": float})
 

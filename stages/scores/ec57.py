@@ -35,6 +35,19 @@ KINDS = {"sveb": ("S", "Q"), "veb": ("V", "FQ")}
 
 COUNTS = ("tp", "fn", "fp", "tn")
 RATIOS = ("se", "ppv", "fpr")
+SHOWN = ("qrs_se", "qrs_ppv", *(f"{kind}_{ratio}" for kind in KINDS for ratio in RATIOS))
+"""Figures that are shown beside the scores that count all beats alike."""
+
+CONVENTIONS = {
+    "e_j_in_n": "e and j in N, the AAMI classes of de Chazal et al. 2004",
+    "e_j_in_s": "e and j in S, as the WFDB program bxb files them",
+}
+"""How the escape beats e and j are filed."""
+
+AFTER_LEARNING, FROM_START = "after_learning", "from_start"
+"""Periods that are scored: after the learning period of EC57, and the record from its start."""
+
+GROSS, AVERAGE = "gross", "average"
 BEATS = "NSVFQ"
 PAIRS = tuple(row + column for row in TRUE for column in CALLED if not (row in "OX" and column in "ox"))
 """The pairs that exist, row by row."""
@@ -64,23 +77,48 @@ def ec57_table(confusions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def ec57_scores(confusions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def ec57_summary(confusions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Score the ectopic beats of a set of records, pooled and averaged.
+
+    Parameters
+    ----------
+    confusions : mapping of str to DataFrame
+        As for :func:`ec57_table`.
 
     Returns
     -------
-    dict
-        ``n_scored``, the number of true beats scored; ``gross`` and ``average``: for ``qrs``, ``sveb`` and ``veb`` the
-        ratios, for ``gross`` also the counts. Ratios are fractions, ``None`` where undefined.
+    DataFrame
+        Two rows, ``kind`` ``gross`` and ``average``: ``n_scored``, the number of true beats scored, and the ratios and
+        counts of :func:`ec57_table`; a mean has no counts. Ratios are fractions, NaN where undefined.
     """
     table = ec57_table(confusions)
     gross = _figures(np.sum([confusion.to_numpy() for confusion in confusions.values()], axis=0))
     ratios = [name for name in gross if not name.endswith(COUNTS)]
-    return {
-        "n_scored": int(table["beats"].sum()),
-        "gross": _nested(gross),
-        "average": _nested({name: table[name].astype(float).mean() for name in ratios}),
-    }
+    average = {name: table[name].astype(float).mean() for name in ratios}
+    rows = [{"kind": GROSS, **gross}, {"kind": AVERAGE, **average}]
+    summary = pd.DataFrame(rows, columns=["kind", *gross])
+    summary.insert(1, "n_scored", int(table["beats"].sum()))
+    return summary.astype(dict.fromkeys([name for name in gross if name not in ratios], "Int64"))
+
+
+def main_figures(views: pd.DataFrame) -> dict[str, float | None]:
+    """Pick the figures to look at first: e and j in N, after the learning period.
+
+    Parameters
+    ----------
+    views : DataFrame
+        Rows of :func:`ec57_summary` with ``convention`` and ``period``.
+
+    Returns
+    -------
+    dict
+        The gross figures of ``SHOWN``, and those averaged over records with ``_average`` behind the name; None where
+        undefined.
+    """
+    main = views[(views["convention"] == "e_j_in_n") & (views["period"] == AFTER_LEARNING)].set_index("kind")
+    figures = main[list(SHOWN)].astype(float).to_dict("index")
+    suffixes = {GROSS: "", AVERAGE: "_average"}
+    return {f"{name}{suffixes[kind]}": none_if_nan(figures[kind][name]) for kind in suffixes for name in SHOWN}
 
 
 def show(value: float | None, digits: int = 2) -> str:
@@ -115,14 +153,6 @@ def _figures(pairs: NDArray[np.integer]) -> dict[str, float]:
 
 def _count(pairs: NDArray[np.integer], rows: Iterable[str], columns: Iterable[str]) -> int:
     return int(pairs[np.ix_([TRUE.index(row) for row in rows], [CALLED.index(name) for name in columns])].sum())
-
-
-def _nested(figures: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
-    nested: dict[str, dict[str, float | None]] = {"qrs": {}, "sveb": {}, "veb": {}}
-    for name, value in figures.items():
-        kind, _, figure = name.partition("_")
-        nested[kind][figure] = value if isinstance(value, int) else none_if_nan(value)
-    return nested
 
 
 def _ratio(part: float, whole: float) -> float:

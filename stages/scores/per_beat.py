@@ -15,6 +15,9 @@ from sklearn.metrics import precision_recall_fscore_support
 from stages.ecg.aami import CLASSES
 
 POSITIONS = range(len(CLASSES))
+CLASS_SCORES = ("se", "ppv", "f1")
+"""Ratios of each class: sensitivity, positive predictivity and their harmonic mean."""
+
 ECTOPIC = ("S", "V", "F")
 """The classes that a per-record table follows; N is what accuracy already shows, and DS1 and DS2 have next to no Q."""
 
@@ -72,22 +75,22 @@ def confusion(truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
     )
 
 
-def confusion_pairs(truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
-    """Name the true and the predicted class of every beat, as DVC's ``confusion`` plot template reads them.
+def confusion_table(truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
+    """Count the beats of every pair of true and predicted class, one pair a row.
 
     Returns
     -------
-    DataFrame of str, shape (n, 2)
-        Columns ``actual`` and ``predicted``; one row a beat, for the template does its own counting.
+    DataFrame
+        25 rows: ``actual``, ``predicted`` (str) and ``beats`` (int), in ``CLASSES`` order.
 
     Raises
     ------
     ValueError
         See :func:`checked_labels`.
     """
-    truth, predicted = checked_labels(truth, predicted)
-    names = np.array(CLASSES)
-    return pd.DataFrame({"actual": names[truth], "predicted": names[predicted]})
+    counts = confusion(truth, predicted).reset_index()
+    pairs = counts.melt("actual", var_name="predicted", value_name="beats")
+    return pairs.sort_values("actual", key=lambda names: names.map(CLASSES.index), kind="stable", ignore_index=True)
 
 
 def beat_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
@@ -108,10 +111,10 @@ def beat_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n_test``, ``accuracy``, ``macro_f1_nsvf`` (over N S V F), ``macro_f1`` (over all five classes) and
-        ``per_class``: for each class ``se`` (sensitivity, recall; ``None`` for a class without beats), ``ppv``
-        (positive predictivity, precision; ``None`` for a class never predicted), ``f1`` (``None`` where both
-        hold, 0 for a class that is present or predicted but never hit) and ``support`` (its true beats).
+        ``n_test``, ``accuracy``, ``macro_f1_nsvf`` (over N S V F), ``macro_f1`` (over all five classes) and, for each
+        class, ``se_<class>`` (sensitivity, recall; ``None`` for a class without beats), ``ppv_<class>`` (positive
+        predictivity, precision; ``None`` for a class never predicted), ``f1_<class>`` (``None`` where both hold, 0 for
+        a class that is present or predicted but never hit) and ``support_<class>`` (its true beats).
 
     Raises
     ------
@@ -123,21 +126,16 @@ def beat_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
         raise ValueError("no test beats to score; expected at least one")
     ppv, se, f1, support = precision_recall_fscore_support(truth, predicted, labels=POSITIONS, zero_division=np.nan)
     f1_or_zero = np.nan_to_num(f1, nan=0.0)
-    return {
+    scores: dict[str, Any] = {
         "n_test": len(truth),
         "accuracy": float(np.mean(truth == predicted)),
         "macro_f1_nsvf": float(f1_or_zero[[CLASSES.index(name) for name in "NSVF"]].mean()),
         "macro_f1": float(f1_or_zero.mean()),
-        "per_class": {
-            name: {
-                "se": none_if_nan(se[position]),
-                "ppv": none_if_nan(ppv[position]),
-                "f1": none_if_nan(f1[position]),
-                "support": int(support[position]),
-            }
-            for position, name in enumerate(CLASSES)
-        },
     }
+    for name, *ratios, beats in zip(CLASSES, se, ppv, f1, support, strict=True):
+        scores |= {f"{score}_{name}": none_if_nan(ratio) for score, ratio in zip(CLASS_SCORES, ratios, strict=True)}
+        scores[f"support_{name}"] = int(beats)
+    return scores
 
 
 def none_if_nan(value: float) -> float | None:
@@ -156,7 +154,7 @@ def majority_baseline(truth: ArrayLike) -> float:
     return beat_scores(truth, np.full(np.shape(truth), CLASSES.index("N")))["accuracy"]
 
 
-def record_table(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
+def scores_of_records(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
     """Score every record by itself, for one record can make or break a pooled score.
 
     Parameters
@@ -187,10 +185,9 @@ def record_table(records: ArrayLike, truth: ArrayLike, predicted: ArrayLike) -> 
         scores = beat_scores(truth[of_record], predicted[of_record])
         row = {"record": str(record), "beats": scores["n_test"], "accuracy": scores["accuracy"]}
         for name in ECTOPIC:
-            values = scores["per_class"][name]
-            row |= {f"{name}_{score}": values[score] for score in ("support", "se", "ppv", "f1")}
+            row |= {f"{name}_{score}": scores[f"{score}_{name}"] for score in ("support", *CLASS_SCORES)}
         rows.append(row)
     if not rows:
         raise ValueError("no test beats to score; expected at least one")
-    ratios = [f"{name}_{score}" for name in ECTOPIC for score in ("se", "ppv", "f1")]
+    ratios = [f"{name}_{score}" for name in ECTOPIC for score in CLASS_SCORES]
     return pd.DataFrame(rows).astype(dict.fromkeys(ratios, "float64"))

@@ -256,5 +256,5 @@ class OutOfFoldScorer:
         return {
             "beats": len(self.labels),
             **{name: scores[name] for name in ("accuracy", "macro_f1_nsvf")},
-            **{f"f1_{name}": scores["per_class"][name]["f1"] for name in "NSVF"},
+            **{f"f1_{name}": scores[f"f1_{name}"] for name in "NSVF"},
         }
