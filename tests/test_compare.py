@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +6,7 @@ from stages import compare
 from stages.config.params import load_params
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, write_annotations
+from stages.files.writing import read_json
 from stages.inference.annotated_records import read_references, write_predicted
 
 BEATS = pd.DataFrame(
@@ -40,10 +39,6 @@ def folders(tmp_path, monkeypatch):
         write_annotations(raw, record, "atr", [0, 360], list(symbols))
     for protocol in PROTOCOLS:
         (tmp_path / "predictions" / protocol).mkdir(parents=True)
-        (tmp_path / "metrics" / protocol).mkdir(parents=True)
-        (tmp_path / "metrics" / protocol / "cnn.json").write_text(
-            json.dumps({"protocol": f"{protocol}, SYNTHETIC data"})
-        )
         for name, probabilities in (("cnn", CNN), ("rnn", RNN)):
             table = pd.concat([BEATS, pd.DataFrame(probabilities, columns=list(aami.PROBABILITY_COLUMNS))], axis=1)
             table.to_parquet(tmp_path / "predictions" / protocol / f"{name}.parquet")
@@ -60,22 +55,46 @@ def test_the_ensemble_averages_probabilities(folders):
 
 def test_all_three_are_scored_and_their_differences_told(folders, params):
     compare.compare(params)
-    report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
-    assert report["cnn"]["accuracy"] == 0.5  # V called N
-    assert report["rnn"]["accuracy"] == 0.5  # the second N called S
-    assert report["ensemble"]["per_class"]["V"]["se"] == 1.0
-    assert report["delta"]["rnn_minus_cnn"]["accuracy"] == 0.0
-    assert report["delta"]["ensemble_minus_cnn"]["macro_f1"] == pytest.approx(
-        report["ensemble"]["macro_f1"] - report["cnn"]["macro_f1"]
+    scores = scores_of(folders)
+    assert scores["cnn"]["accuracy"] == 0.5  # V called N
+    assert scores["rnn"]["accuracy"] == 0.5  # the second N called S
+    assert scores["ensemble"]["se_V"] == 1.0
+    differences = table_of(folders, "differences").query("protocol == 'inter-patient'").set_index("models")
+    assert differences.loc["rnn - cnn", "accuracy"] == 0.0
+    assert differences.loc["ensemble - cnn", "macro_f1"] == pytest.approx(
+        scores["ensemble"]["macro_f1"] - scores["cnn"]["macro_f1"], abs=1e-6
     )
-    assert (folders / "metrics" / "compare" / "inter_patient.png").stat().st_size > 1000
 
 
-def test_the_headlines_carry_the_label(folders, params):
+def scores_of(folders, protocol="inter_patient"):
+    return read_json(folders / "metrics" / "compare" / "scores.json")[protocol]
+
+
+def table_of(folders, name):
+    return pd.read_csv(folders / "metrics" / "compare" / f"{name}.csv", dtype={"record": str})
+
+
+def test_the_ensemble_has_headlines_of_its_own(folders, params):
     compare.compare(params)
-    shown = compare.headlines(json.loads((folders / "metrics" / "compare.json").read_text()))
+    for protocol in PROTOCOLS:
+        headlines = read_json(folders / "metrics" / protocol / "ensemble.json")
+        assert headlines["accuracy"] == scores_of(folders, protocol)["ensemble"]["accuracy"]
+        assert set(headlines) == {"accuracy", "macro_f1_nsvf", "f1_S", "f1_V", "sveb_se_average", "veb_se_average"}
+
+
+def test_the_main_scores_carry_the_label(folders, params):
+    compare.compare(params)
+    shown = compare.headline_table(read_json(folders / "metrics" / "compare" / "scores.json"), synthetic=True)
     assert shown.count("SYNTHETIC data") == 2
     assert shown.count("ensemble") == 2
+
+
+def test_the_scores_without_a_record_stand_beside_the_others(folders, params):
+    evaluate = params.evaluate.model_copy(update={"without": ("101",)})
+    compare.compare(params.model_copy(update={"evaluate": evaluate}))
+    scores = scores_of(folders)["cnn"]
+    assert scores["accuracy_without_101"] == 1.0
+    assert {"f1_S_without_101", "sveb_se_without_101", "veb_ppv_without_101"} <= set(scores)
 
 
 def test_networks_that_saw_other_beats_cannot_be_compared(folders):
@@ -87,35 +106,36 @@ def test_networks_that_saw_other_beats_cannot_be_compared(folders):
 
 def test_both_conventions_for_escape_beats_are_told(folders, params):
     compare.compare(params)
-    ec57 = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]["rnn"]["ec57"]
-    assert ec57["e_j_in_n"]["whole"]["gross"]["sveb"]["tp"] == 0  # the escape beat of 100 is N, and was called S
-    assert ec57["e_j_in_n"]["whole"]["gross"]["sveb"]["fp"] == 1
-    assert ec57["e_j_in_s"]["whole"]["gross"]["sveb"]["tp"] == 1
-    assert ec57["e_j_in_s"]["whole"]["gross"]["sveb"]["fp"] == 0
-    table = pd.read_csv(folders / "metrics" / "compare" / "ec57_records.csv", dtype={"record": str})
+    views = table_of(folders, "ec57").query("protocol == 'inter-patient' and model == 'rnn' and kind == 'gross'")
+    views = views[views["period"] == "from_start"].set_index("convention")
+    assert views.loc["e_j_in_n", "sveb_tp"] == 0  # the escape beat of 100 is N, and was called S
+    assert views.loc["e_j_in_n", "sveb_fp"] == 1
+    assert views.loc["e_j_in_s", "sveb_tp"] == 1
+    assert views.loc["e_j_in_s", "sveb_fp"] == 0
+    table = table_of(folders, "ec57_records")
     assert set(table["model"]) == {"cnn", "rnn", "ensemble"}
     assert table["Vn"].sum() > 0
 
 
 def test_every_score_and_group_is_in_the_tables(folders, params):
     compare.compare(params)
-    tables = {name: pd.read_csv(folders / "metrics" / "compare" / f"{name}.csv") for name in compare.TABLES}
-    labels = {f"{protocol}, SYNTHETIC data" for protocol in PROTOCOLS}
-    assert all(set(table["protocol"]) == labels for table in tables.values())
+    names = ("per_class", "differences", "mcnemar", "intervals", "subgroups", "ec57", "ec57_records")
+    tables = {name: table_of(folders, name) for name in names}
+    assert all(set(table["protocol"]) == {"inter-patient", "patient-mixed"} for table in tables.values())
     assert {"macro_f1_nsvf", "veb_se", "sveb_ppv", "veb_fpr"} <= set(tables["intervals"]["score"])
     differences = tables["intervals"].query("model == 'rnn - cnn'")
     assert {"f1_V", "veb_se", "sveb_ppv"} <= set(differences["score"])
     women = tables["subgroups"].query("model == 'cnn' and by == 'sex' and group == 'F'").iloc[0]
     assert (women["records"], women["beats"], women["accuracy"]) == (1, 2, 0.0)
-    report = json.loads((folders / "metrics" / "compare.json").read_text())["inter_patient"]
-    assert report["mcnemar"]["rnn_vs_cnn"] == {"only_first_right": 1, "only_second_right": 1, "p_value": 1.0}
+    errs = tables["mcnemar"].query("protocol == 'inter-patient' and first == 'rnn' and second == 'cnn'").iloc[0]
+    assert (errs["only_first_right"], errs["only_second_right"], errs["p_value"]) == (1, 1, 1.0)
 
 
 def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, params, monkeypatch):
     given = []
     counted = compare.comparison.ec57_intervals
     monkeypatch.setattr(
-        compare.side_by_side,
+        compare.comparison,
         "ec57_intervals",
         lambda tables, *how: given.append(tables) or counted(tables, *how),
     )

@@ -6,7 +6,7 @@ import pytest
 
 from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import About, BeatSet
-from stages.evaluate import mean_of_pairs, mistakes, predictions, require_same_beats, scores
+from stages.evaluate import beat_scores, mean_beats, mistakes, predictions, require_same_beats, write_tables
 from stages.nets.classifying import Classifier, ModelFileError
 
 
@@ -41,11 +41,11 @@ def test_beats_cut_in_another_way_are_refused(beats):
 
 def test_scores_of_four_beats_by_hand(beats):
     probabilities = np.eye(5)[[0, 2, 0, 1]]  # N right, V right, S called N, N called S
-    found = scores(beats.labels, probabilities)
+    found = beat_scores(beats.labels, probabilities)
     assert found["accuracy"] == 0.5
     assert found["baseline_accuracy"] == 0.5
     assert found["n_test"] == 4
-    assert found["per_class"]["V"]["f1"] == 1.0
+    assert found["f1_V"] == found["roc_auc_V"] == 1.0
     assert found["macro_f1_nsvf"] == pytest.approx((0.5 + 0 + 1 + 0) / 4)
     assert found["expected_calibration_error"] == 0.5
 
@@ -69,13 +69,24 @@ def test_mistakes_of_a_record_that_are_shown_are_five_seconds_apart(beats):
     assert mistakes(table, beats.labels, probabilities)["time_s"].tolist() == [1553.5, 1558.5]
 
 
-def test_the_beats_of_each_pair_of_classes_are_averaged():
-    signals = np.array([[1.0, 3.0], [3.0, 5.0], [7.0, 7.0]])[:, :, None]
-    means, counts = mean_of_pairs(signals, np.array([0, 0, 2]), np.array([1, 1, 2]))
-    assert means[0, 1].tolist() == [2.0, 4.0]
-    assert means[2, 2].tolist() == [7.0, 7.0]
-    assert counts[0, 1] == 2
-    assert np.isnan(means[0, 0]).all()
+def test_the_beats_of_each_pair_of_classes_are_averaged(beats):
+    signals = beats.signals.copy()
+    signals[:, :2, 0] = [[1.0, 3.0], [7.0, 7.0], [2.0, 2.0], [3.0, 5.0]]
+    table = mean_beats(replace(beats, signals=signals), np.array([1, 2, 1, 1]))  # N V S N called S V S S
+    pairs = table.groupby(["actual", "predicted"])
+    assert pairs["beats"].first().to_dict() == {("N", "S"): 2, ("S", "S"): 1, ("V", "V"): 1}
+    assert pairs.get_group(("N", "S"))["mean"].tolist()[:2] == [2.0, 4.0]
+    assert pairs.get_group(("V", "V"))["mean"].tolist()[:2] == [7.0, 7.0]
+    assert pairs.get_group(("V", "V"))["time_s"].tolist() == beats.about.fmt.times_s.tolist()
+
+
+def test_the_tables_of_a_network_are_numbers_alone(beats, tmp_path):
+    write_tables(tmp_path, beats, np.eye(5)[[0, 2, 0, 1]])
+    names = ["confusion", "mistakes", "pr", "records", "reliability", "roc"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.csv" for name in names]
+    confusion = pd.read_csv(tmp_path / "confusion.csv")
+    assert len(confusion) == 25
+    assert confusion["beats"].sum() == 4
 
 
 def test_predictions_stay_with_their_beats_in_their_order(beats):

@@ -40,14 +40,15 @@ def test_each_group_of_patients_is_scored_by_itself():
 
 def test_scores_without_a_record_are_those_of_the_others():
     found = comparison.without_records(TRUTH, ALL_N.argmax(axis=1), RECORDS, ["101", "999"])
-    assert list(found) == ["101"]
-    assert found["101"]["accuracy"] == 1
-    assert found["101"]["f1_V"] is None
+    assert set(found) == {f"{score}_without_101" for score in comparison.WITHOUT}
+    assert found["accuracy_without_101"] == 1
+    assert found["f1_V_without_101"] is None
 
 
 def test_differences_are_from_the_first():
     scored = {"cnn": {"accuracy": 0.5}, "rnn": {"accuracy": 0.75}}
-    assert comparison.deltas(scored, ["accuracy"]) == {"rnn_minus_cnn": {"accuracy": 0.25}}
+    table = comparison.differences(scored, ["accuracy"])
+    assert table.to_dict("records") == [{"models": "rnn - cnn", "accuracy": 0.25}]
 
 
 def test_every_score_and_difference_has_an_interval():
@@ -90,16 +91,21 @@ def test_differences_of_ec57_figures_are_paired():
 
 def test_ec57_without_a_record_is_that_of_the_others():
     found = comparison.ec57_without(EC57, ["232", "999"])
-    assert found == {"232": {"veb_se": 0.8, "veb_ppv": 1, "sveb_se": None, "sveb_ppv": None}}
+    expected = {"veb_se": 0.8, "veb_ppv": 1, "sveb_se": None, "sveb_ppv": None}
+    assert found == {f"{name}_without_232": value for name, value in expected.items()}
 
 
 def test_who_errs_where_is_tested():
     tests = comparison.mcnemar_tests(TRUTH, {"cnn": ALL_N, "rnn": RIGHT})
-    assert tests["rnn_vs_cnn"] == {"only_first_right": 2, "only_second_right": 0, "p_value": 0.5}
+    assert tests.to_dict("records") == [
+        {"first": "rnn", "second": "cnn", "only_first_right": 2, "only_second_right": 0, "p_value": 0.5}
+    ]
 
 
 def test_per_class_scores_stand_one_a_row():
-    values = {name: {"se": 0.5, "ppv": None, "f1": 0.25} for name in CLASSES}
-    table = comparison.per_class_table({"cnn": {"per_class": values}})
+    values = {
+        f"{score}_{name}": value for name in CLASSES for score, value in (("se", 0.5), ("ppv", None), ("f1", 0.25))
+    }
+    table = comparison.per_class_table({"cnn": values})
     assert len(table) == 15
     assert table["value"].isna().sum() == 5

@@ -1,14 +1,12 @@
 """The rules of ANSI/AAMI EC57 beat-by-beat scoring, one by one."""
 
-import json
-
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.scores.bxb import CALLED, TRUE
-from stages.scores.ec57 import PAIRS, ec57_scores, ec57_table, show
+from stages.scores.ec57 import PAIRS, SHOWN, ec57_summary, ec57_table, main_figures, show
 
 
 def confusion(**pairs):
@@ -19,9 +17,20 @@ def confusion(**pairs):
     return table
 
 
+def summary(confusions, kind="gross"):
+    """Scores of all records, pooled or averaged."""
+    return ec57_summary(confusions).set_index("kind").loc[kind]
+
+
+def of_kind(scores, kind):
+    """Counts and ratios of one kind of beats; None where undefined."""
+    named = {name.removeprefix(f"{kind}_"): value for name, value in scores.items() if name.startswith(f"{kind}_")}
+    return {name: None if pd.isna(value) else value for name, value in named.items()}
+
+
 def score(kind, **pairs):
     """Counts of one record."""
-    gross = ec57_scores({"100": confusion(**pairs)})["gross"][kind]
+    gross = of_kind(summary({"100": confusion(**pairs)}), kind)
     return {name: gross[name] for name in ("tp", "fn", "fp", "tn")}
 
 
@@ -66,37 +75,48 @@ TWO_RECORDS = {
 
 
 def test_gross_pools_the_beats_of_all_records():
-    gross = ec57_scores(TWO_RECORDS)["gross"]
-    assert gross["veb"] == pytest.approx(
+    gross = summary(TWO_RECORDS)
+    assert of_kind(gross, "veb") == pytest.approx(
         {"tp": 4, "fn": 1, "fp": 2, "tn": 14, "se": 4 / 5, "ppv": 4 / 6, "fpr": 2 / 16}, rel=1e-12
     )
-    assert gross["sveb"] == pytest.approx(
+    assert of_kind(gross, "sveb") == pytest.approx(
         {"tp": 2, "fn": 1, "fp": 0, "tn": 23 + 2, "se": 2 / 3, "ppv": 1.0, "fpr": 0.0, "ppv_sumstats": 1.0}, rel=1e-12
     )
 
 
 def test_average_is_the_mean_of_the_records_in_which_a_ratio_is_defined():
-    average = ec57_scores(TWO_RECORDS)["average"]
-    assert average["veb"] == pytest.approx({"se": (3 / 4 + 1) / 2, "ppv": (3 / 5 + 1) / 2, "fpr": (2 / 12 + 0) / 2})
-    assert average["sveb"] == pytest.approx({"se": 2 / 3, "ppv": 1.0, "fpr": 0.0, "ppv_sumstats": 1.0})
+    average = summary(TWO_RECORDS, "average")
+    no_counts = dict.fromkeys(("tp", "fn", "fp", "tn"))
+    ratios = {"se": (3 / 4 + 1) / 2, "ppv": (3 / 5 + 1) / 2, "fpr": (2 / 12 + 0) / 2}
+    assert of_kind(average, "veb") == pytest.approx(no_counts | ratios)
+    assert of_kind(average, "sveb") == pytest.approx(
+        no_counts | {"se": 2 / 3, "ppv": 1.0, "fpr": 0.0, "ppv_sumstats": 1.0}
+    )
 
 
 def test_detection_is_scored_beside_the_classes():
-    gross = ec57_scores({"100": confusion(Nn=6, Vs=2, No=1, Sx=1, On=3, Xv=1)})["gross"]
-    assert gross["qrs"] == {"se": 8 / 10, "ppv": 8 / 12}
+    gross = summary({"100": confusion(Nn=6, Vs=2, No=1, Sx=1, On=3, Xv=1)})
+    assert of_kind(gross, "qrs") == {"se": 8 / 10, "ppv": 8 / 12}
 
 
 def test_sumstats_leaves_fusion_beats_called_supraventricular_out_of_its_sveb_predictivity():
-    gross = ec57_scores({"100": confusion(Ss=6, Ns=2, Fs=4)})["gross"]["sveb"]
+    gross = of_kind(summary({"100": confusion(Ss=6, Ns=2, Fs=4)}), "sveb")
     assert gross["ppv"] == 6 / 12
     assert gross["ppv_sumstats"] == 6 / 8
 
 
-def test_undefined_ratios_are_null_and_print_as_a_dash():
-    scores = ec57_scores({"100": confusion(Nn=2)})
-    assert scores["gross"]["veb"] == {"se": None, "ppv": None, "fpr": 0.0, "tp": 0, "fn": 0, "fp": 0, "tn": 2}
-    assert scores["average"]["sveb"] == {"se": None, "ppv": None, "fpr": 0.0, "ppv_sumstats": None}
-    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+def test_undefined_ratios_are_missing_and_print_as_a_dash():
+    confusions = {"100": confusion(Nn=2)}
+    gross, average = (
+        of_kind(summary(confusions, kind), name) for kind, name in (("gross", "veb"), ("average", "sveb"))
+    )
+    assert gross == {"se": None, "ppv": None, "fpr": 0.0, "tp": 0, "fn": 0, "fp": 0, "tn": 2}
+    assert {name: average[name] for name in ("se", "ppv", "fpr", "ppv_sumstats")} == {
+        "se": None,
+        "ppv": None,
+        "fpr": 0.0,
+        "ppv_sumstats": None,
+    }
     assert show(None) == show(float("nan")) == "-"
     assert show(0.91236) == "91.24"
     assert show(0.0123456, digits=3) == "1.235"
@@ -125,14 +145,33 @@ recordings = st.dictionaries(st.sampled_from(["100", "200", "201"]), matrices, m
 
 @given(recordings)
 def test_ratios_lie_between_0_and_1_and_every_true_beat_is_scored_once(confusions):
-    scores = ec57_scores(confusions)
-    for values in scores["gross"].values():
-        assert all(value is None or 0 <= value <= 1 for name, value in values.items() if name in ("se", "ppv", "fpr"))
+    gross = summary(confusions)
+    assert all(pd.isna(gross[name]) or 0 <= gross[name] <= 1 for name in SHOWN)
     true = sum(int(pairs.loc["V"].sum()) for pairs in confusions.values())
-    assert scores["gross"]["veb"]["tp"] + scores["gross"]["veb"]["fn"] == true
+    assert gross["veb_tp"] + gross["veb_fn"] == true
 
 
 @given(recordings)
 def test_renaming_records_changes_no_gross_score(confusions):
     renamed = {{"100": "9", "200": "1", "201": "5"}[record]: pairs for record, pairs in confusions.items()}
-    assert ec57_scores(confusions)["gross"] == ec57_scores(renamed)["gross"]
+    pd.testing.assert_series_equal(summary(confusions), summary(renamed))
+
+
+def test_the_main_figures_are_those_after_the_learning_period_with_e_and_j_in_n():
+    scores = ec57_summary(TWO_RECORDS)
+    other = scores.assign(veb_se=0.5, sveb_se=0.5)
+    views = pd.concat(
+        [
+            other.assign(convention="e_j_in_s", period="after_learning"),
+            other.assign(convention="e_j_in_n", period="from_start"),
+            scores.assign(convention="e_j_in_n", period="after_learning"),
+        ]
+    )
+    figures = main_figures(views)
+    assert figures["veb_se"] == 4 / 5
+    assert figures["veb_se_average"] == (3 / 4 + 1) / 2
+    assert figures["sveb_se_average"] == 2 / 3
+    assert set(figures) == {*SHOWN, *(f"{name}_average" for name in SHOWN)}
+    undefined = main_figures(ec57_summary({"100": confusion()}).assign(convention="e_j_in_n", period="after_learning"))
+    assert undefined["veb_se"] is None
+    assert undefined["veb_se_average"] is None

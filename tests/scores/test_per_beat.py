@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from stages.ecg.aami import CLASSES
-from stages.scores.per_beat import beat_scores, confusion, confusion_pairs, majority_baseline, record_table
+from stages.scores.per_beat import beat_scores, confusion, confusion_table, majority_baseline, scores_of_records
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60)
 
@@ -22,15 +22,19 @@ def labels(letters):
 EXAMPLE = (labels("NNNNNNSSVF"), labels("NNNNSVSNVN"))
 
 
+def of_class(scores, name):
+    return {score: scores[f"{score}_{name}"] for score in ("se", "ppv", "f1", "support")}
+
+
 def test_scores_of_a_small_example_are_those_worked_out_by_hand():
     scores = beat_scores(*EXAMPLE)
     assert scores["n_test"] == 10
     assert scores["accuracy"] == pytest.approx(6 / 10)
-    assert scores["per_class"]["N"] == pytest.approx({"se": 4 / 6, "ppv": 4 / 6, "f1": 4 / 6, "support": 6})
-    assert scores["per_class"]["S"] == pytest.approx({"se": 1 / 2, "ppv": 1 / 2, "f1": 1 / 2, "support": 2})
-    assert scores["per_class"]["V"] == pytest.approx({"se": 1, "ppv": 1 / 2, "f1": 2 / 3, "support": 1})
-    assert scores["per_class"]["F"] == {"se": 0.0, "ppv": None, "f1": 0.0, "support": 1}
-    assert scores["per_class"]["Q"] == {"se": None, "ppv": None, "f1": None, "support": 0}
+    assert of_class(scores, "N") == pytest.approx({"se": 4 / 6, "ppv": 4 / 6, "f1": 4 / 6, "support": 6})
+    assert of_class(scores, "S") == pytest.approx({"se": 1 / 2, "ppv": 1 / 2, "f1": 1 / 2, "support": 2})
+    assert of_class(scores, "V") == pytest.approx({"se": 1, "ppv": 1 / 2, "f1": 2 / 3, "support": 1})
+    assert of_class(scores, "F") == {"se": 0.0, "ppv": None, "f1": 0.0, "support": 1}
+    assert of_class(scores, "Q") == {"se": None, "ppv": None, "f1": None, "support": 0}
     assert scores["macro_f1_nsvf"] == pytest.approx((4 / 6 + 1 / 2 + 2 / 3 + 0) / 4)
     assert scores["macro_f1"] == pytest.approx((4 / 6 + 1 / 2 + 2 / 3 + 0 + 0) / 5)
 
@@ -43,7 +47,7 @@ def test_accuracy_is_not_the_mean_one_vs_rest_accuracy():
 
 
 def test_a_class_that_is_predicted_but_absent_has_f1_zero_and_no_sensitivity():
-    assert beat_scores(labels("NN"), labels("NQ"))["per_class"]["Q"] == {
+    assert of_class(beat_scores(labels("NN"), labels("NQ")), "Q") == {
         "se": None,
         "ppv": 0.0,
         "f1": 0.0,
@@ -77,9 +81,11 @@ def test_confusion_has_true_classes_in_rows_and_class_order():
     assert table.index.name == "actual"
 
 
-def test_confusion_pairs_name_one_beat_a_row():
-    table = confusion_pairs(labels("NSV"), labels("NVV"))
-    assert table.to_dict("list") == {"actual": ["N", "S", "V"], "predicted": ["N", "V", "V"]}
+def test_the_table_of_a_confusion_has_every_pair_in_class_order():
+    table = confusion_table(labels("NSVV"), labels("NVVV"))
+    assert list(zip(table["actual"], table["predicted"], strict=True)) == [(a, b) for a in "NSVFQ" for b in "NSVFQ"]
+    there = table[table["beats"] > 0]
+    assert there.to_dict("list") == {"actual": ["N", "S", "V"], "predicted": ["N", "V", "V"], "beats": [1, 1, 2]}
 
 
 def test_majority_baseline_of_ds2_is_its_share_of_normal_beats():
@@ -88,9 +94,9 @@ def test_majority_baseline_of_ds2_is_its_share_of_normal_beats():
     assert round(majority_baseline(ds2), 3) == 0.890
 
 
-def test_record_table_scores_each_record_by_itself_in_order_of_name():
+def test_scores_of_records_scores_each_record_by_itself_in_order_of_name():
     records = np.array(["201", "100", "201", "100", "100"])
-    table = record_table(records, labels("SNVSN"), labels("SNNNN"))
+    table = scores_of_records(records, labels("SNVSN"), labels("SNNNN"))
     assert list(table["record"]) == ["100", "201"]
     assert list(table["beats"]) == [3, 2]
     assert list(table["accuracy"]) == pytest.approx([2 / 3, 1 / 2])
@@ -120,7 +126,7 @@ def test_wrong_labels_are_refused(truth, predicted, message):
 
 def test_a_record_name_is_needed_for_each_beat():
     with pytest.raises(ValueError, match="one record name a beat"):
-        record_table(np.array(["100"]), labels("NN"), labels("NN"))
+        scores_of_records(np.array(["100"]), labels("NN"), labels("NN"))
 
 
 @given(pairs)
@@ -151,5 +157,6 @@ def test_a_perfect_prediction_scores_one_wherever_a_score_is_defined(truth):
     scores = beat_scores(np.array(truth), np.array(truth))
     assert scores["accuracy"] == 1.0
     assert scores["macro_f1"] == pytest.approx(len(set(truth)) / 5)
-    for values in scores["per_class"].values():
+    for name in CLASSES:
+        values = of_class(scores, name)
         assert {values["se"], values["ppv"], values["f1"]} == ({1.0} if values["support"] else {None})
