@@ -1,14 +1,12 @@
 """Cross-validate the design of params.yaml on the patients of DS1, and what one changed idea makes of it.
 
-Every run is a DVC experiment on ``train@inter_patient-<model>``, so `dvc exp show` lists them, and a run that ended is
-not run again while the code and the parameters that it reads stay as they are. ``metrics/ablation.csv`` and
-``metrics/ablation.png`` out. DS2 is nowhere near.
+``ablation.yaml`` says which ideas; ``metrics/ablation.csv`` and ``metrics/ablation.png`` out. Every run is a DVC
+experiment on ``train@inter_patient-<model>``, so `dvc exp show` lists them, and a run that ended is not run again while
+the code and the parameters that it reads stay as they are. DS2 is nowhere near.
 """
 
-import argparse
 import hashlib
 import json
-import logging
 import operator
 import os
 import re
@@ -28,21 +26,22 @@ from tqdm import tqdm
 
 from stages.config import paths
 from stages.config.ablation import Ablation, load_ablation
-from stages.config.params import MODELS, PARAMS_FILE, ParamsError
+from stages.config.code import code_of, digest
+from stages.config.params import DESIGN_PROTOCOL, MODELS, PARAMS_FILE
+from stages.config.runner import ending_with_a_message, parser_of
 from stages.figures.learning import ablation_figure
 from stages.figures.style import save_png
 
-PROTOCOL = "inter_patient"
 COMMITTED = "as committed"
-LOCK_FILE = Path("dvc.lock")
-CODE = "stages/"
-SCORES = ("macro_f1_nsvf", "accuracy", "f1_N", "f1_S", "f1_V", "f1_F")
+DVC_FILE = Path("dvc.yaml")
+STAGES = ("download", "extract", "balance", "train")
+"""Up to the fit of a network."""
 
-log = logging.getLogger(__name__)
+SCORES = ("macro_f1_nsvf", "accuracy", "f1_N", "f1_S", "f1_V", "f1_F")
 
 
 class AblationError(RuntimeError):
-    """An experiment failed; the message names it and shows what DVC said."""
+    """An experiment failed; the message names it and shows what DVC printed."""
 
 
 @dataclass(frozen=True)
@@ -67,43 +66,41 @@ class Run:
         changes = {**self.everywhere, **self.changes, "train.seed": self.seed}
         return tuple(f"{key}={written(value)}" for key, value in changes.items())
 
-    def name(self, pipeline: bytes) -> str:
+    def name(self, pipeline: str) -> str:
         """Name the experiment, anew for each version of what it reads, see :func:`pipeline_of`."""
-        digest = hashlib.sha256(pipeline + repr(self.settings).encode()).hexdigest()
-        return f"{self.model}-{re.sub(r'[^a-z0-9]+', '-', self.label.lower())}-{self.seed}-{digest[:6]}"
+        version = hashlib.sha256((pipeline + repr(self.settings)).encode()).hexdigest()
+        return f"{self.model}-{re.sub(r'[^a-z0-9]+', '-', self.label.lower())}-{self.seed}-{version[:6]}"
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Run the ablation with the arguments of the command line."""
+    parser = parser_of(ablate)
     parser.add_argument("--model", choices=MODELS, action="append", help="only this network")
     arguments = parser.parse_args()
-    try:
+    with ending_with_a_message("ablate", (AblationError,)):
         ablate(load_ablation(), arguments.model or MODELS)
-    except (ParamsError, AblationError) as error:
-        sys.exit(f"ablate: {error}")
 
 
-def ablate(settings: Ablation, models: Sequence[str]) -> None:
+def ablate(plan: Ablation, models: Sequence[str]) -> None:
     """Run all experiments, one after the other, and write the table and the figure."""
-    runs = [run for run in planned(settings) if run.model in models]
+    runs = [run for run in planned(plan) if run.model in models]
     scored = [
-        {**described(run), **scores_of(run)} for run in tqdm(runs, desc="ablate", unit="experiment", disable=None)
+        {**row_of(run), **experiment_scores(run)} for run in tqdm(runs, desc="ablate", unit="experiment", disable=None)
     ]
-    table = summarise(pd.DataFrame(scored))
+    table = mean_over_seeds(pd.DataFrame(scored))
     table.round(6).to_csv(paths.METRICS / "ablation.csv", index=False)
     save_png(ablation_figure(table, "Ideas kept and dropped, cross-validated on DS1"), paths.METRICS / "ablation.png")
 
 
-def planned(settings: Ablation) -> Iterator[Run]:
+def planned(plan: Ablation) -> Iterator[Run]:
     """List the experiments: each network as committed, then each idea that is meant for it."""
     for model in MODELS:
-        for seed in settings.seeds:
-            yield Run(model, COMMITTED, "kept", {}, settings.everywhere, seed)
-        for idea in settings.ideas:
-            for seed in settings.seeds:
+        for seed in plan.seeds:
+            yield Run(model, COMMITTED, "kept", {}, plan.everywhere, seed)
+        for idea in plan.ideas:
+            for seed in plan.seeds:
                 if model in idea.models:
-                    yield Run(model, idea.label, idea.verdict, idea.changes, settings.everywhere, seed)
+                    yield Run(model, idea.label, idea.verdict, idea.changes, plan.everywhere, seed)
 
 
 def written(value: Any) -> str:
@@ -111,11 +108,12 @@ def written(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n").removesuffix("\n...")
 
 
-def described(run: Run) -> dict[str, Any]:
+def row_of(run: Run) -> dict[str, Any]:
+    """Describe a run in the columns of the table."""
     return {"model": run.model, "idea": run.label, "verdict": run.verdict, "changes": " ".join(run.overrides)}
 
 
-def scores_of(run: Run) -> dict[str, float]:
+def experiment_scores(run: Run) -> dict[str, float]:
     """Run an experiment, unless it was run already, and give its cross-validated scores.
 
     Raises
@@ -124,7 +122,7 @@ def scores_of(run: Run) -> dict[str, float]:
         If it fails.
     """
     name = run.name(pipeline_of(run.model))
-    report = (paths.METRICS / "training" / PROTOCOL / run.model / "cross_validation.json").as_posix()
+    report = (paths.METRICS / "training" / DESIGN_PROTOCOL / run.model / "cross_validation.json").as_posix()
     try:
         text = dvc.api.read(report, rev=name)
     except DvcException:
@@ -134,34 +132,35 @@ def scores_of(run: Run) -> dict[str, float]:
     return {score: scores[score] for score in SCORES}
 
 
-def pipeline_of(model: str) -> bytes:
-    """Join the code and the parameters that the stages up to the fit of a network read, as they are now.
+def pipeline_of(model: str) -> str:
+    """Digest the code and the parameters that the stages up to the fit of a network read, as they are now.
 
-    Raises
-    ------
-    AblationError
-        If ``dvc.lock`` does not have these stages, so that nobody knows what they read.
+    Comments, docstrings and parameters of other stages leave it as it is.
     """
-    locked = yaml.safe_load(LOCK_FILE.read_text(encoding="utf-8"))["stages"] if LOCK_FILE.is_file() else {}
-    names = ("download", "extract", f"balance@{PROTOCOL}", f"train@{PROTOCOL}-{model}")
-    if missing := [name for name in names if name not in locked]:
-        raise AblationError(f"{LOCK_FILE} has no {', '.join(missing)}; run `dvc repro {names[-1]}` first")
-    code = {Path(read["path"]) for name in names for read in locked[name]["deps"] if read["path"].startswith(CODE)}
-    files = sorted(file for path in code for file in (path, *path.rglob("*")) if file.is_file())
+    files = sorted({file for stage in STAGES for file in code_of(Path("stages") / f"{stage}.py")})
     params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
-    keys = sorted({key for name in names for key in locked[name]["params"][PARAMS_FILE.name]})
-    values = {key: reduce(operator.getitem, key.split("."), params) for key in keys}
-    return b"".join([*(file.read_bytes() for file in files), json.dumps(values).encode()])
+    values = {key: reduce(operator.getitem, key.split("."), params) for key in parameters_read(model)}
+    return digest(files) + json.dumps(values)
+
+
+def parameters_read(model: str) -> list[str]:
+    """List the keys of params.yaml that the stages up to the fit of a network read, as dvc.yaml has them."""
+    stages = yaml.safe_load(DVC_FILE.read_text(encoding="utf-8"))["stages"]
+    item = {"${item.protocol}": DESIGN_PROTOCOL, "${item.model}": model}
+    keys = {key for stage in STAGES for key in stages[stage]["params"]}
+    for placeholder, value in item.items():
+        keys = {key.replace(placeholder, value) for key in keys}
+    return sorted(keys)
 
 
 def experiment(name: str, run: Run) -> None:
     """Run a DVC experiment in a folder of its own, so that the working tree stays as it is."""
     overrides = [part for setting in run.settings for part in ("-S", setting)]
-    target = f"train@{PROTOCOL}-{run.model}"
-    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    target = f"train@{DESIGN_PROTOCOL}-{run.model}"
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *overrides, target],
-        env={**os.environ, "PATH": beside},
+        env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         check=False,
@@ -170,7 +169,7 @@ def experiment(name: str, run: Run) -> None:
         raise AblationError(f"experiment {name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def summarise(scored: pd.DataFrame) -> pd.DataFrame:
+def mean_over_seeds(scored: pd.DataFrame) -> pd.DataFrame:
     """Give mean and standard deviation over the seeds, in the order of the plan.
 
     Parameters

@@ -22,6 +22,9 @@ PARAMS_FILE = Path("params.yaml")
 PROTOCOLS = ("inter_patient", "intra_patient")
 MODELS = ("cnn", "rnn")
 
+DESIGN_PROTOCOL = "inter_patient"
+"""Under which designs are compared by cross-validation, in searches and ablations."""
+
 RENAMED = {
     f"train.{protocol}.{old}": f"train.{protocol}.{new}"
     for protocol in PROTOCOLS

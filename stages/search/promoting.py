@@ -7,6 +7,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 NULL, FLOAT = "tag:yaml.org,2002:null", "tag:yaml.org,2002:float"
+"""Tags of YAML 1.1."""
+
+DIGITS = 3
+"""Significant digits of a promoted number: more would claim a precision that the scores of trials do not have."""
 
 
 def promote(text: str, section: tuple[str, ...], values: Mapping[str, Any]) -> str:
@@ -35,18 +39,23 @@ def promote(text: str, section: tuple[str, ...], values: Mapping[str, Any]) -> s
     yaml.representer.add_representer(float, lambda writer, number: writer.represent_scalar(FLOAT, _decimal(number)))
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    whole = yaml.load(text)
-    found = whole
+    document = yaml.load(text)
+    keys = document
     for name in section:
-        found = found[name]
+        keys = keys[name]
     for key, value in values.items():
-        if key not in found:
+        if key not in keys:
             raise KeyError(f"{'.'.join((*section, key))} is not there")
-        if found[key] != value:
-            found[key] = value
+        if keys[key] != value:
+            keys[key] = value
     written = io.StringIO()
-    yaml.dump(whole, written)
+    yaml.dump(document, written)
     return written.getvalue()
+
+
+def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Round fractions to the digits that a search can tell apart; whole numbers and choices stay as they are."""
+    return {key: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for key, value in values.items()}
 
 
 def _decimal(number: float) -> str:

@@ -81,14 +81,22 @@ def tabulate(trials: Sequence[Trial]) -> pd.DataFrame:
     )
 
 
-def summarise(trials: Sequence[Trial], metric: str, goal: str) -> dict[str, Any]:
-    """Count the trials by state, name the best configuration, and say how long it all took."""
+def summarise_trials(trials: Sequence[Trial], goal: str) -> dict[str, Any]:
+    """Name the best trial, count all by state, and say how long they took.
+
+    Raises
+    ------
+    NoTrialError
+        If no trial was completed.
+    """
     best = best_trial(trials, goal)
     seconds, beats = sum(trial.seconds for trial in trials), sum(trial.beats for trial in trials)
     states = Counter(trial.state for trial in trials)
     return {
-        "trials": {state: states.get(state, 0) for state in ("complete", "pruned", "failed", "interrupted")},
-        "best": {"trial": best.name, metric: best.score, "config": best.config},
+        "best_trial": best.name,
+        "best_score": best.score,
+        "best_config": best.config,
+        **{f"trials_{state}": states.get(state, 0) for state in ("complete", "pruned", "failed", "interrupted")},
         "seconds": round(seconds, 1),
         "beats_per_s": round(beats / seconds) if seconds else None,
     }

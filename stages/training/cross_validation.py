@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.config.params import NETWORKS, Params
+from stages.config.params import DESIGN_PROTOCOL, NETWORKS, Params
 from stages.ecg import aami
 from stages.ecg.beat_format import FEATURES
 from stages.nets.fitting import FoldFit, make_deterministic
@@ -15,7 +15,6 @@ from stages.search.space import SweepConfiguration
 from stages.search.trials import Report
 from stages.training.folds import Design, Fold, OutOfFoldScorer, build, fold_fit, read_training, settings_of
 
-PROTOCOL = "inter_patient"
 UNSCALED = {"center": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES)}
 """A scaler that leaves rhythm features as they are."""
 
@@ -32,8 +31,8 @@ class CrossValidation:
 
     def __init__(self, params: Params, model: str) -> None:
         self.model, self.train, self.sweep = model, params.train, params.sweep
-        self.ensemble = params.train.ensemble(PROTOCOL)
-        self.training = read_training(PROTOCOL).subsampled(params.sweep.fraction_of_beats, params.sweep.seed)
+        self.ensemble = params.train.ensemble(DESIGN_PROTOCOL)
+        self.training = read_training(DESIGN_PROTOCOL).subsampled(params.sweep.fraction_of_beats, params.sweep.seed)
         self.out_of_fold = OutOfFoldScorer(self.training, self.ensemble, self.training.folds)
 
     def __call__(self, config: dict[str, Any], report: Report) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from stages.search.promoting import promote
+from stages.search.promoting import promote, rounded
 
 TEXT = """\
 # Every knob.
@@ -38,3 +38,16 @@ def test_a_number_is_read_again_as_that_number(rate):
     read = yaml.safe_load(promote(TEXT, ("train", "cnn"), {"rate": rate}))["train"]["cnn"]["rate"]
     assert isinstance(read, float)
     assert read == rate
+
+
+def test_numbers_are_promoted_to_three_digits_and_nothing_else_is_rounded():
+    best = {
+        "rate": 0.0048249451257806044,
+        "decay": 1.23456e-05,
+        "epochs": 1024,
+        "units": 12345,
+        "kind": "gru",
+        "on": True,
+    }
+    assert rounded(best) == {**best, "rate": 0.00482, "decay": 1.23e-05}
+    assert [type(value) for value in rounded(best).values()] == [type(value) for value in best.values()]

@@ -1,6 +1,6 @@
 import pytest
 
-from stages.search.trials import NoTrialError, Trial, best_trial, summarise, tabulate
+from stages.search.trials import NoTrialError, Trial, best_trial, summarise_trials, tabulate
 
 TRIALS = [
     Trial("0", "complete", {"size": 8}, score=0.5, epochs=9, beats=900, seconds=10.0),
@@ -33,8 +33,9 @@ def test_the_table_has_a_row_a_trial_with_every_hyperparameter():
 
 
 def test_the_summary_counts_every_state_and_adds_up_time():
-    summary = summarise(TRIALS, "val_macro_f1", "maximize")
-    assert summary["trials"] == {"complete": 3, "pruned": 1, "failed": 1, "interrupted": 1}
-    assert summary["best"] == {"trial": "3", "val_macro_f1": 0.7, "config": {"size": 32}}
+    summary = summarise_trials(TRIALS, "maximize")
+    states = [summary[f"trials_{state}"] for state in ("complete", "pruned", "failed", "interrupted")]
+    assert states == [3, 1, 1, 1]
+    assert (summary["best_trial"], summary["best_score"], summary["best_config"]) == ("3", 0.7, {"size": 32})
     assert summary["seconds"] == 30.0
     assert summary["beats_per_s"] == 100
