@@ -4,9 +4,11 @@ import logging
 from pathlib import Path
 
 from stages.config.mirrors import source_of
-from stages.config.params import ParamsError, load_params
+from stages.config.params import Params
 from stages.config.paths import RAW
+from stages.config.runner import run_stage
 from stages.ecg import sources, synthetic
+from stages.files.writing import remove
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ def adopt(folder: Path, staging: Path) -> None:
                 path.replace(staging / path.name)
 
 
-def download() -> None:
+def download(params: Params) -> None:
     """Gather the files in the staging folder, and only when all are there let them take the place of ``data/raw``.
 
     Raises
@@ -33,39 +35,25 @@ def download() -> None:
     sources.SourceError
         If the source does not give the published files.
     """
-    params = load_params().download
-    database = params.resolved_database
+    settings = params.download
+    database = settings.resolved_database
     folder, staging = RAW / database.name, staging_folder(database.name)
     if database.synthetic:
-        if staging.exists():
-            sources.remove(staging)
+        remove(staging)
         staging.mkdir(parents=True)
-        synthetic.write_database(staging, seed=params.seed, minutes=params.minutes)
-        log.info("%s holds SYNTHETIC records (seed %d), not patients", folder, params.seed)
+        synthetic.write_database(staging, seed=settings.seed, minutes=settings.minutes)
+        log.info("%s holds SYNTHETIC records (seed %d), not patients", folder, settings.seed)
     else:
-        source = source_of(database, params.source)
+        source = source_of(database, settings.source)
         if Path(source).resolve().is_relative_to(RAW.resolve()):
             raise sources.SourceError(f"the source {source} lies in {RAW}, which this stage clears; move it elsewhere")
         adopt(folder, staging)
         sources.fetch_database(database, source, staging)
     RAW.mkdir(parents=True, exist_ok=True)
     for path in list(RAW.iterdir()):
-        sources.remove(path)
+        remove(path)
     staging.rename(folder)
 
 
-def main() -> None:
-    """Run the stage; an expected failure ends it with a message instead of a traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        download()
-    except (sources.SourceError, ParamsError, OSError) as error:
-        log.error("download: %s", error)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        log.error("download: interrupted; run again to go on from here")
-        raise SystemExit(130) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_stage(download, errors=(sources.SourceError,))

@@ -1,26 +1,26 @@
 """Evaluate the inter-patient networks on another annotated database of PhysioNet: `python -m stages.external svdb`.
 
-Its files, checked against the checksums that the source lists, are kept in ``data/external/<database>/``;
-``metrics/external/<database>.{json,csv}`` and the classes of every beat, as annotation files in
-``data/annotations/external/<database>/``, come out. All records are new to the networks.
+Its files, checked against the checksums that the source lists, are kept in ``data/external/<database>/``. Out come the
+headlines ``metrics/external/<database>.json``, everything else in the folder of that name, and the classes of every
+beat as annotation files in ``data/annotations/external/<database>/``. All records are new to the networks.
 """
 
-import argparse
-import json
 import logging
 import re
-import shutil
-import sys
 from pathlib import PurePath
 
 from stages.config import paths
 from stages.config.mirrors import source_of
-from stages.config.params import Params, ParamsError, load_params
+from stages.config.params import Params
+from stages.config.runner import run_stage
 from stages.ecg import sources
 from stages.ecg.databases import MITDB, Database
 from stages.ecg.recordings import RecordError
-from stages.inference.end_to_end import replay
+from stages.files.writing import remove, write_json
+from stages.inference.classify import MEMBERS
+from stages.inference.end_to_end import Records, classify_all
 from stages.nets.classifying import ModelFileError
+from stages.scores.headlines import headlines
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 SIGNALS = (".hea", ".dat")
@@ -28,17 +28,7 @@ SIGNALS = (".hea", ".dat")
 log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("database", help="as PhysioNet names it: svdb, incartdb, ...")
-    try:
-        external(parser.parse_args().database, load_params())
-    except (ParamsError, RecordError, ModelFileError, sources.SourceError, OSError) as error:
-        sys.exit(f"external: {error}")
-
-
-def external(name: str, params: Params) -> None:
+def external(params: Params, database: str) -> None:
     """Fetch a database, classify all its records and score.
 
     Raises
@@ -48,22 +38,30 @@ def external(name: str, params: Params) -> None:
     RecordError
         If a record cannot be used.
     """
-    database, checksums = announced(name, params)
-    folder, called = paths.EXTERNAL / name, paths.ANNOTATIONS / "external" / name
-    sources.fetch_database(database, source_of(database, params.external.source), folder, checksums)
-    shutil.rmtree(called, ignore_errors=True)
     settings = params.external
-    replayed, table = replay(
-        folder, database.records, called, params.evaluate.start_s, settings.annotator, settings.lead
-    )
-    report = {"title": f"{name} {database.version}: records that the networks have never seen", **replayed}
-    metrics = paths.METRICS / "external"
+    source, checksums = announced(database, params)
+    folder, called = paths.EXTERNAL / database, paths.ANNOTATIONS / "external" / database
+    sources.fetch_database(source, source_of(source, settings.source), folder, checksums)
+    remove(called)
+    records = Records(folder, source.records, settings.annotator, settings.lead)
+    scored = classify_all(records, called, params.evaluate.start_s)
+    metrics = paths.METRICS / "external" / database
     metrics.mkdir(parents=True, exist_ok=True)
-    (metrics / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    table.round(6).to_csv(metrics / f"{name}.csv", index=False)
-    for model, ways in replayed["models"].items():
-        scores = [ways["annotated"][score] for score in ("accuracy", "macro_f1_nsvf")]
-        log.info("%s, %s: accuracy %.4f, macro F1 N S V F %.4f", name, model, *scores)
+    scored.write(metrics)
+    about = {
+        "title": f"{database} {source.version}: records that the networks have never seen",
+        "records": len(source.records),
+        "remarks": scored.remarks,
+    }
+    write_json(metrics / "about.json", about)
+    ensemble = {**scored.of("ensemble", "annotated"), **scored.main_figures("ensemble", "annotated")}
+    write_json(metrics.with_name(f"{database}.json"), headlines(ensemble))
+    for model in MEMBERS:
+        scores = scored.of(model, "annotated")
+        log.info(
+            "%s, %s: accuracy %.4f, macro F1 (N S V F) %.4f",
+            *(database, model, scores["accuracy"], scores["macro_f1_nsvf"]),
+        )
 
 
 def announced(name: str, params: Params) -> tuple[Database, dict[str, str]]:
@@ -71,7 +69,7 @@ def announced(name: str, params: Params) -> tuple[Database, dict[str, str]]:
     if not NAME.fullmatch(name) or name == MITDB.name:
         raise sources.SourceError(
             f"{name!r} is no external database; expected a name of PhysioNet in small letters, not {MITDB.name}, "
-            "whose records the networks learned from"
+            "whose records the networks were trained on"
         )
     bare = Database(name=name, version=params.external.version, ds1=(), ds2=())
     listed = sources.announced_checksums(bare, source_of(bare, params.external.source))
@@ -90,4 +88,4 @@ def announced(name: str, params: Params) -> tuple[Database, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(external, errors=(RecordError, ModelFileError, sources.SourceError), database=())

@@ -1,7 +1,6 @@
 """Cut the beats of every raw record: ``data/raw/<database>/`` in, ``data/beats/`` out."""
 
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +8,11 @@ import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from stages.config.params import ParamsError, load_params
+from stages.config.params import Params
 from stages.config.paths import BEATS, RAW
+from stages.config.progress import watched
+from stages.config.runner import run_stage
 from stages.ecg import aami
 from stages.ecg.beat_format import BeatFormat
 from stages.ecg.beats import cut_beats
@@ -23,16 +23,12 @@ from stages.ecg.recordings import RecordError, read_recording
 log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        params = load_params()
-        extract(RAW, BEATS, params.download.resolved_database, params.extract.beat_format)
-    except (ParamsError, RecordError) as error:
-        sys.exit(f"extract: {error}")
+def extract(params: Params) -> None:
+    """Cut the beats of all records."""
+    cut_database(RAW, BEATS, params.download.resolved_database, params.extract.beat_format)
 
 
-def extract(raw: Path, beats: Path, database: Database, fmt: BeatFormat, workers: int = -1) -> None:
+def cut_database(raw: Path, beats: Path, database: Database, fmt: BeatFormat, workers: int = -1) -> None:
     """Cut all records of a database, each in a worker process, and write them in the order of their names.
 
     Raises
@@ -44,11 +40,16 @@ def extract(raw: Path, beats: Path, database: Database, fmt: BeatFormat, workers
     table = write_beats(beats, about, _parts(raw / database.name, database, fmt, workers))
     counts = table["aami"].value_counts()
     kind = "SYNTHETIC beats" if database.synthetic else "beats"
-    log.info("%d %s of %d records: %s", len(table), kind, len(database.records), counts.to_dict())
+    log.info("%d %s of %d records: %s", len(table), kind, len(database.records), listed(counts))
     for flag in ("edge", "invalid", "flat"):
         flagged = table.loc[table[flag], "record"].value_counts()
         if len(flagged):
-            log.info("flagged %s: %d beats, %s", flag, flagged.sum(), flagged.to_dict())
+            log.info("flagged %s: %d beats, in records %s", flag, flagged.sum(), listed(flagged))
+
+
+def listed(counts: pd.Series) -> str:
+    """Read counts out: the name of each, and how many there are."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _parts(
@@ -58,7 +59,7 @@ def _parts(
     jobs = (joblib.delayed(_cut)(folder, record, fmt) for record in database.records)
     parts = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="1.5*n_jobs")(jobs)
     counts = {}
-    for signals, table in tqdm(parts, total=len(database.records), desc="extract", unit="record", disable=None):
+    for signals, table in watched(parts, "extract", database.records):
         record = table["record"].iloc[0]
         counts[record] = np.bincount(aami.class_indices(table["symbol"]), minlength=len(aami.CLASSES))
         if len(counts) == len(database.records):
@@ -94,4 +95,4 @@ def verify_counts(counts: dict[str, NDArray[np.intp]], database: Database) -> No
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(extract, errors=(RecordError,))

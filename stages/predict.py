@@ -7,26 +7,39 @@ Not a medical device: what it says is no diagnosis.
 """
 
 import argparse
-import json
 import logging
 import re
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
+from stages.config.runner import ending_with_a_message, parser_of
 from stages.ecg.annotations import write_annotations
 from stages.ecg.recordings import RecordError
-from stages.inference.classify import ANNOTATORS, MEMBERS, Classified, classify, marked
+from stages.files.writing import write_json
+from stages.inference.classify import MEMBERS, SUFFIXES, Classified, classify, symbols_of
 from stages.nets.classifying import ModelFileError
-from stages.nets.runtimes import SUFFIXES
+from stages.nets.runtimes import SUFFIXES as MODEL_FILES
 from stages.readers.source import SUFFIXES as READABLE
 from stages.reporting.recording_page import recording_page
 
 log = logging.getLogger(__name__)
 
 
-def write(found: Classified, folder: Path, annotator: str, table: Literal["csv", "parquet"]) -> list[Path]:
+class Files(NamedTuple):
+    """The files of a recording that was classified."""
+
+    summary: Path
+    table: Path
+    page: Path
+    annotations: Path
+
+    def within(self, folder: Path) -> "Files":
+        """Give files of the same names in another folder."""
+        return Files(*(folder / file.name for file in self))
+
+
+def write(recording: Classified, files: Files) -> list[Path]:
     """Write summary, table, page and annotations (WFDB has no file for none) of a recording: all of them or none.
 
     Returns
@@ -39,31 +52,35 @@ def write(found: Classified, folder: Path, annotator: str, table: Literal["csv",
     OSError
         If the folder cannot be written to.
     """
-    beats = found.beats
-    files = outputs(found.summary["record"], folder, annotator, table)
+    beats, folder = recording.beats, files.summary.parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
-        made = [Path(unfinished) / file.name for file in files]
-        made[0].write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
-        if table == "csv":
+        parts = files.within(Path(unfinished))
+        write_json(parts.summary, recording.summary)
+        if parts.table.suffix == ".csv":
             times = beats["time_s"].map("{:.4f}".format)  # six digits would lose the end of a day
-            beats.assign(time_s=times).to_csv(made[1], index=False, float_format="%.6g")
+            beats.assign(time_s=times).to_csv(parts.table, index=False, float_format="%.6g")
         else:
-            beats.to_parquet(made[1], index=False)
-        page = recording_page(found.summary, beats, found.problems, found.shapes, found.fmt, found.excerpts)
-        made[2].write_text(page, encoding="utf-8")
+            beats.to_parquet(parts.table, index=False)
+        parts.page.write_text(recording_page(recording), encoding="utf-8")
         if len(beats):
-            write_annotations(Path(unfinished), files[3].stem, annotator, beats["sample"], marked(beats))
-        written = [file for part, file in zip(made, files, strict=True) if part.exists()]
-        for file in written:
-            (Path(unfinished) / file.name).replace(file)
-    return written
+            annotations = parts.annotations
+            suffix = annotations.suffix.removeprefix(".")
+            write_annotations(annotations.parent, annotations.stem, suffix, beats["sample"], symbols_of(beats))
+        written = [(part, file) for part, file in zip(parts, files, strict=True) if part.exists()]
+        for part, file in written:
+            part.replace(file)
+    return [file for _, file in written]
 
 
-def outputs(record: str, folder: Path, annotator: str, table: str) -> list[Path]:
-    """Name summary, table, page and annotation file; the last has no characters that WFDB refuses."""
-    names = [f"{record}.json", f"{record}.beats.{table}", f"{record}.html", f"{plain_name(record)}.{annotator}"]
-    return [folder / name for name in names]
+def files_of(record: str, folder: Path, model: str, table: str) -> Files:
+    """Name the files of a recording; that of the annotations has no characters that WFDB refuses."""
+    return Files(
+        folder / f"{record}.json",
+        folder / f"{record}.beats.{table}",
+        folder / f"{record}.html",
+        folder / f"{plain_name(record)}.{SUFFIXES[model]}",
+    )
 
 
 def plain_name(record: str) -> str:
@@ -78,57 +95,61 @@ def refuse_to_overwrite(read: list[Path], written: list[Path]) -> None:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("input", type=Path, help="a WFDB record, .edf, .bdf, .csv, .tsv, .txt, .parquet or .npy")
-    parser.add_argument("--model", choices=list(MEMBERS), default="ensemble")
-    parser.add_argument("--protocol", choices=["inter_patient", "intra_patient"], default="inter_patient")
-    parser.add_argument("--runtime", choices=list(SUFFIXES), default="onnx")
-    parser.add_argument("--lead", help="name of the lead or column; else the one most like MLII")
-    parser.add_argument("--fs", type=float, metavar="HZ", help="sampling rate, where the file does not say")
-    parser.add_argument("--units", help="mV, uV, V or nV, where the file does not say")
-    parser.add_argument("--beats", metavar="ANNOTATOR", help="classify the beats of this annotator, such as atr")
-    parser.add_argument("--no-gate", action="store_true", help="judge beats in bad signal as well")
-    parser.add_argument("--invert", action="store_true", help="turn the signal upside down: electrodes were swapped")
-    parser.add_argument("--table", choices=["csv", "parquet"], default="csv")
-    parser.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR", help="default: predictions")
-    given = parser.parse_args()
-    annotator = ANNOTATORS[given.model]
-    name = given.input.stem if given.input.suffix.lower() in READABLE else given.input.name
-    read = [given.input, given.input.with_name(f"{name}.{given.beats}")]
-    try:
-        refuse_to_overwrite(read, outputs(name, given.out, annotator, given.table))
-        given.out.mkdir(parents=True, exist_ok=True)  # where that fails, say so before the work
-        found = classify(
-            given.input,
-            given.model,
-            given.protocol,
-            given.runtime,
-            given.lead,
-            given.fs,
-            given.units,
-            given.beats,
-            not given.no_gate,
-            given.invert,
+    """Classify the recording that the command line names, and write what was found."""
+    arguments = parser().parse_args()
+    path = arguments.input
+    name = path.stem if path.suffix.lower() in READABLE else path.name
+    files = files_of(name, arguments.out, arguments.model, arguments.table)
+    with ending_with_a_message("predict", (RecordError, ModelFileError)):
+        refuse_to_overwrite([path, path.with_name(f"{name}.{arguments.beats}")], list(files))
+        arguments.out.mkdir(parents=True, exist_ok=True)  # where that fails, say so before the work
+        recording = classify(
+            path,
+            model=arguments.model,
+            protocol=arguments.protocol,
+            runtime=arguments.runtime,
+            lead=arguments.lead,
+            fs=arguments.fs,
+            units=arguments.units,
+            beats=arguments.beats,
+            gate=not arguments.no_gate,
+            invert=arguments.invert,
             progress=True,
         )
-        files = write(found, given.out, annotator, given.table)
-    except (RecordError, ModelFileError, OSError) as error:
-        sys.exit(f"predict: {error}")
-    log.info("%s", told(found.summary))
+        written = write(recording, files)
+    log.info("%s", in_words(recording.summary))
     if plain_name(name) != name:
         log.info("WFDB takes letters, digits, _ and - in names: the annotations are of %s", plain_name(name))
-    log.info("written: %s", ", ".join(map(str, files)))
+    log.info("written: %s", ", ".join(map(str, written)))
 
 
-def told(summary: dict[str, Any]) -> str:
+def parser() -> argparse.ArgumentParser:
+    """Describe the arguments of the command line."""
+    described = parser_of(main)
+    add = described.add_argument
+    add("input", type=Path, help="a WFDB record, .edf, .bdf, .csv, .tsv, .txt, .parquet or .npy")
+    add("--model", choices=list(MEMBERS), default="ensemble")
+    add("--protocol", choices=["inter_patient", "intra_patient"], default="inter_patient")
+    add("--runtime", choices=list(MODEL_FILES), default="onnx")
+    add("--lead", help="name of the lead or column; else the one most like MLII")
+    add("--fs", type=float, metavar="HZ", help="sampling rate, where the file does not say")
+    add("--units", help="mV, uV, V or nV, where the file does not say")
+    add("--beats", metavar="ANNOTATOR", help="classify the beats of this annotator, such as atr")
+    add("--no-gate", action="store_true", help="classify beats in bad signal as well")
+    add("--invert", action="store_true", help="turn the signal upside down: electrodes were swapped")
+    add("--table", choices=["csv", "parquet"], default="csv")
+    add("--out", type=Path, default=Path("predictions"), metavar="DIR", help="default: predictions")
+    return described
+
+
+def in_words(summary: dict[str, Any]) -> str:
     """Sum a recording up in a few lines."""
     rate = summary["heart_rate"]
     lines = [
         f"{summary['record']}, lead {summary['lead']}, {summary['duration_s'] / 60:.1f} min, "
         f"{summary['readable_s'] / max(summary['duration_s'], 1e-9):.1%} readable",
         *summary["remarks"],
-        f"{summary['judged']} of {summary['beats']} beats judged: "
+        f"{summary['classified']} of {summary['beats']} beats classified: "
         + ", ".join(f"{count} {name}" for name, count in summary["classes"].items()),
     ]
     if rate:

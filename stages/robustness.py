@@ -1,25 +1,24 @@
 """Score the inter-patient networks on DS2 with recorded noise mixed in, with and without the gate for bad signal.
 
-Raw records, ``data/noise/`` and ``models/inter_patient/*.onnx`` in; ``metrics/robustness/`` out. Beats are judged at
-their annotated fiducials, from where the noise begins; how the detector fares is a table of its own.
+Raw records, ``data/noise/`` and ``models/inter_patient/*.onnx`` in; the headlines ``metrics/robustness.json`` and the
+tables in ``metrics/robustness/`` out. Beats are classified at their annotated fiducials, from where the noise begins;
+how the detector fares is a table of its own.
 """
 
-import json
-import logging
-import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
 import wfdb
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stages.config import paths
-from stages.config.params import MODELS, Params, ParamsError, load_params
+from stages.config.params import MODELS, Params
+from stages.config.progress import side_by_side
+from stages.config.runner import run_stage
 from stages.ecg import aami, folds
 from stages.ecg.annotations import read_annotations
 from stages.ecg.beat_format import FEATURES, BeatFormat
@@ -29,62 +28,55 @@ from stages.ecg.databases import NSTDB
 from stages.ecg.noise import add_noise
 from stages.ecg.quality import find_problems, unreadable_beats
 from stages.ecg.recordings import RecordError, Recording, read_recording
-from stages.figures.scores import robustness_figure
-from stages.figures.style import save_png
-from stages.inference.annotated_records import REFERENCE, detector_counts
+from stages.files.writing import write_json
+from stages.inference.annotated_records import REFERENCE
+from stages.inference.detector import detector_counts
 from stages.nets.classifying import Classifier, ModelFileError
 from stages.nets.runtimes import load
-from stages.scores.ec57 import ec57_scores
+from stages.scores.ec57 import GROSS, ec57_summary
+from stages.scores.headlines import rounded
 from stages.scores.per_beat import beat_scores
 
 PROTOCOL = "inter_patient"
 ENSEMBLE = "ensemble"
 CLEAN = "none"
-NOT_JUDGED = -1
+NOT_CLASSIFIED = -1
 CONDITION = ["noise", "snr_db"]
-SCORES = [*CONDITION, "model", "gate", "judged", "accuracy", "macro_f1_nsvf", "f1_S", "f1_V"]
-
-log = logging.getLogger(__name__)
-
-
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        robustness(load_params())
-    except (ParamsError, RecordError, ModelFileError, FileNotFoundError) as error:
-        sys.exit(f"robustness: {error}")
+SCORES = [*CONDITION, "model", "gate", "classified", "accuracy", "macro_f1_nsvf", "f1_S", "f1_V"]
 
 
 def robustness(params: Params) -> None:
-    """Judge every record of DS2 under every condition, and write the scores."""
-    database = params.download.resolved_database
-    jobs = [joblib.delayed(judge_record)(params, paths.RAW / database.name, record) for record in database.ds2]
-    parts = joblib.Parallel(n_jobs=-1, return_as="generator")(jobs)
-    judged = list(tqdm(parts, total=len(jobs), desc="robustness", unit="record", disable=None))
-    table = scores_of_classes(pd.concat([pairs for pairs, _ in judged]))
-    detected = scores_of_detector([found for _, found in judged])
-    title = f"Noise mixed into DS2: {folds.label(PROTOCOL, database.synthetic)}"
-    folder = paths.METRICS / "robustness"
+    """Classify every record of DS2 under every condition, and write the scores."""
+    database, folder = params.download.resolved_database, paths.METRICS / "robustness"
+    jobs = (joblib.delayed(classify_record)(params, paths.RAW / database.name, record) for record in database.ds2)
+    results = side_by_side(jobs, "robustness", database.ds2)
+    classes = class_scores(pd.concat([pairs for pairs, _ in results]))
+    detector = detector_scores([counts for _, counts in results])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, scored in (("classes", table), ("detector", detected)):
-        scored.round(6).replace(np.inf, np.nan).to_csv(folder / f"{name}.csv", index=False)  # plots know no infinity
-    save_png(robustness_figure(table, detected, title), folder / "robustness.png")
-    report = {
-        "title": title,
-        "noise": "SYNTHETIC" if database.synthetic else f"{NSTDB.name} {NSTDB.version}",
-        "macro_f1_nsvf": nested(table, "macro_f1_nsvf"),
-        "judged": nested(table, "judged"),
-    }
-    (folder / "robustness.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    for name, table in (("classes", classes), ("detector", detector)):
+        table.round(6).replace(np.inf, np.nan).to_csv(folder / f"{name}.csv", index=False)  # plots know no infinity
+    title = f"Noise mixed into DS2: {folds.label(PROTOCOL, database.synthetic)}"
+    noise = "SYNTHETIC" if database.synthetic else f"{NSTDB.name} {NSTDB.version}"
+    write_json(folder / "about.json", {"title": title, "noise": noise})
+    write_json(folder.with_name(f"{folder.name}.json"), mean_over_levels(classes))
 
 
-def judge_record(params: Params, raw: Path, record: str) -> tuple[pd.DataFrame, dict[tuple[str, float], pd.DataFrame]]:
-    """Judge a record clean and with each noise at each level.
+def mean_over_levels(classes: pd.DataFrame) -> dict[str, float | None]:
+    """Average the macro F1 of the ensemble without the gate over the levels of each noise: the headlines."""
+    of_ensemble = classes[(classes["model"] == ENSEMBLE) & ~classes["gate"] & (classes["noise"] != CLEAN)]
+    means = of_ensemble.groupby("noise", sort=False)["macro_f1_nsvf"].mean()
+    return {f"macro_f1_nsvf_{noise}": rounded(mean) for noise, mean in means.items()}
+
+
+def classify_record(
+    params: Params, raw: Path, record: str
+) -> tuple[pd.DataFrame, dict[tuple[str, float], pd.DataFrame]]:
+    """Classify the beats of a record clean and with each noise at each level.
 
     Returns
     -------
     DataFrame, one row a condition and pair of classes
-        ``noise``, ``snr_db``, ``model``, ``gate``, ``true``, ``predicted`` (-1: not judged) and ``beats``.
+        ``noise``, ``snr_db``, ``model``, ``gate``, ``true``, ``predicted`` (-1: not classified) and ``beats``.
     dict
         Condition -> what the detector found, as :func:`stages.scores.bxb.compare` counts it.
     """
@@ -94,7 +86,8 @@ def judge_record(params: Params, raw: Path, record: str) -> tuple[pd.DataFrame, 
     start_s = params.evaluate.start_s
     pairs, detected = [], {}
     for noise, snr_db, signal in conditions(recording, params.robustness.snr_db, start_s):
-        counted = judge_signal(recording, signal, fmt, classifiers, start_s)
+        noisy = replace(recording, signal=signal)
+        counted = count_pairs(noisy, fmt, classifiers, start_s)
         pairs.append(counted.assign(noise=noise, snr_db=snr_db))
         detected[noise, snr_db] = detector_counts(reference, signal, recording.fs, start_s)
     return pd.concat(pairs, ignore_index=True), detected
@@ -117,83 +110,66 @@ def read_noise(folder: Path, name: str, fs: float) -> NDArray[np.float64]:
     return resample(noise.p_signal[:, 0], noise.fs, round(fs))
 
 
-def judge_signal(
-    recording: Recording,
-    signal: NDArray[np.float64],
-    fmt: BeatFormat,
-    classifiers: Mapping[str, Classifier],
-    start_s: float,
+def count_pairs(
+    recording: Recording, fmt: BeatFormat, classifiers: Mapping[str, Classifier], start_s: float
 ) -> pd.DataFrame:
     """Count the pairs of true and predicted class of each model, with and without the gate."""
-    noisy = Recording(recording.record, recording.lead, recording.fs, signal, recording.samples, recording.symbols)
-    windows, table = cut_beats(noisy, fmt)
+    windows, table = cut_beats(recording, fmt)
     rhythm, records = table[list(FEATURES)].to_numpy(dtype=np.float32), table["record"].to_numpy()
     truth = aami.class_indices(recording.symbols)
     scored = table["time_s"].to_numpy() >= start_s
-    problems = find_problems(signal, recording.fs)
+    problems = find_problems(recording.signal, recording.fs)
     clear = unreadable_beats(problems, recording.samples, windows, fmt.times_s) == ""
-    counted = []
+    counts = []
     for gate, readable in ((False, np.ones_like(clear)), (True, clear)):
-        given = {
+        by_model = {
             name: classifier.predict(windows[readable], rhythm[readable], records[readable])
             for name, classifier in classifiers.items()
         }
-        given[ENSEMBLE] = np.mean(list(given.values()), axis=0)
-        for name, probabilities in given.items():
-            predicted = np.full(len(truth), NOT_JUDGED)
+        by_model[ENSEMBLE] = np.mean(list(by_model.values()), axis=0)
+        for name, probabilities in by_model.items():
+            predicted = np.full(len(truth), NOT_CLASSIFIED)
             predicted[readable] = probabilities.argmax(axis=1)
             pairs = pd.DataFrame({"true": truth[scored], "predicted": predicted[scored]})
-            counts = pairs.value_counts().rename("beats").reset_index()
-            counted.append(counts.assign(model=name, gate=gate))
-    return pd.concat(counted, ignore_index=True)
+            counts.append(pairs.value_counts().rename("beats").reset_index().assign(model=name, gate=gate))
+    return pd.concat(counts, ignore_index=True)
 
 
-def scores_of_classes(pairs: pd.DataFrame) -> pd.DataFrame:
+def class_scores(pairs: pd.DataFrame) -> pd.DataFrame:
     """Score each condition, model and gate over all records.
 
     Parameters
     ----------
     pairs : DataFrame
-        From :func:`judge_record`.
+        From :func:`classify_record`.
 
     Returns
     -------
     DataFrame
-        ``noise``, ``snr_db`` (infinite: clean), ``model``, ``gate``, ``judged`` (share of the beats), and of the judged
-        ``accuracy``, ``macro_f1_nsvf``, ``f1_S``, ``f1_V`` (NaN where none was judged).
+        ``noise``, ``snr_db`` (infinite: clean), ``model``, ``gate``, ``classified`` (share of the beats), and of the
+        classified beats ``accuracy``, ``macro_f1_nsvf``, ``f1_S``, ``f1_V`` (NaN where there is none).
     """
     rows = []
     for (noise, snr_db, model, gate), of_one in pairs.groupby([*CONDITION, "model", "gate"], sort=False):
-        judged = of_one[of_one["predicted"] != NOT_JUDGED]
+        classified = of_one[of_one["predicted"] != NOT_CLASSIFIED]
         row = {"noise": noise, "snr_db": snr_db, "model": model, "gate": gate}
-        row["judged"] = judged["beats"].sum() / of_one["beats"].sum()
-        if len(judged):
-            scores = beat_scores(*(np.repeat(judged[name], judged["beats"]) for name in ("true", "predicted")))
-            row |= {name: scores[name] for name in ("accuracy", "macro_f1_nsvf")}
-            row |= {f"f1_{name}": scores[f"f1_{name}"] for name in "SV"}
+        row["classified"] = classified["beats"].sum() / of_one["beats"].sum()
+        if len(classified):
+            scores = beat_scores(*(np.repeat(classified[name], classified["beats"]) for name in ("true", "predicted")))
+            row |= {name: scores[name] for name in SCORES if name in scores}
         rows.append(row)
     return pd.DataFrame(rows, columns=SCORES)
 
 
-def scores_of_detector(found: list[dict[tuple[str, float], pd.DataFrame]]) -> pd.DataFrame:
-    """Give sensitivity and positive predictivity of the detector under each condition."""
+def detector_scores(counts: list[dict[tuple[str, float], pd.DataFrame]]) -> pd.DataFrame:
+    """Give sensitivity and positive predictivity of the detector under each condition, all records pooled."""
     rows = []
-    for noise, snr_db in found[0]:
-        qrs = ec57_scores({str(n): one[noise, snr_db] for n, one in enumerate(found)})["gross"]["qrs"]
-        rows.append({"noise": noise, "snr_db": snr_db, "qrs_se": qrs["se"], "qrs_ppv": qrs["ppv"]})
+    for noise, snr_db in counts[0]:
+        summary = ec57_summary({str(number): of_record[noise, snr_db] for number, of_record in enumerate(counts)})
+        gross = summary[summary["kind"] == GROSS].iloc[0]
+        rows.append({"noise": noise, "snr_db": snr_db, "qrs_se": gross["qrs_se"], "qrs_ppv": gross["qrs_ppv"]})
     return pd.DataFrame(rows)
 
 
-def nested(table: pd.DataFrame, score: str) -> dict[str, Any]:
-    """Arrange a score as noise, model, level: with the gate where the name of the level says so."""
-    report: dict[str, Any] = {}
-    for row in table.to_dict("records"):
-        level = "clean" if np.isinf(row["snr_db"]) else f"{row['snr_db']:g} dB"
-        name = f"{level}, gated" if row["gate"] else level
-        value = None if pd.isna(row[score]) else row[score]
-        report.setdefault(row["noise"], {}).setdefault(row["model"], {})[name] = value
-    return report
-
-
 if __name__ == "__main__":
-    main()
+    run_stage(robustness, errors=(RecordError, ModelFileError))

@@ -33,7 +33,7 @@ def test_speed_is_that_of_the_network_alone(monkeypatch):
     table = pd.DataFrame({"record": ["a", "b"] * (BEATS // 2), "aami": "N", **columns})
     beats = BeatSet(np.zeros((BEATS, 20, 2), dtype="f4"), table, None)
     runs = []
-    found = export.held_against(always_n(runs), beats, np.tile(np.eye(5, dtype="f4")[0], (BEATS, 1)))
+    found = export.compared(always_n(runs), beats, np.tile(np.eye(5, dtype="f4")[0], (BEATS, 1)))
     assert runs == [25, 25, 40, 1, 1, 1]
     assert found["beats_per_second"] == 80
     assert found["latency_ms"] == 500

@@ -15,7 +15,7 @@ from scipy.signal import resample_poly
 from stages import external
 from stages.ecg.sources import SourceError
 from stages.inference.classify import annotated_beats, classify
-from stages.inference.end_to_end import reference_of
+from stages.inference.end_to_end import Records, reference_of
 
 FS = 128
 RECORDS = ("800", "801")
@@ -78,25 +78,31 @@ def params(source, annotator="atr", lead=None):
 
 
 def test_a_database_in_the_manner_of_svdb_is_evaluated(tmp_path, published):
-    external.external("tinydb", params(published))
-    report = json.loads((tmp_path / "metrics" / "external" / "tinydb.json").read_text())
-    assert report["records"] == 2
-    assert report["remarks"] == {
+    external.external(params(published), "tinydb")
+    folder = tmp_path / "metrics" / "external" / "tinydb"
+    about = json.loads((folder / "about.json").read_text())
+    assert about["records"] == 2
+    assert about["remarks"] == {
         "Annotations outside the signal were left out.": list(RECORDS),
         "Lead ECG1 was taken, the first of 2; the networks learned from MLII.": list(RECORDS),
         "The header says no gain, so 200 units a mV were assumed.": list(RECORDS),
         "The header says no units, so they were taken for mV.": list(RECORDS),
     }
-    assert set(report["models"]) == {"cnn", "rnn", "ensemble"}
-    for ways in report["models"].values():
-        at_annotated, at_detected = ways["annotated"], ways["detected"]
-        assert at_annotated["judged"] == 1
-        assert at_annotated["accuracy"] > 0.6
-        qrs = at_detected["ec57"]["e_j_in_n"]["scored"]["gross"]["qrs"]
-        assert qrs["se"] > 0.97
-        assert qrs["ppv"] > 0.97
-        assert at_annotated["ec57"]["e_j_in_n"]["whole"]["gross"]["qrs"] == {"se": 1, "ppv": 1}
-    table = pd.read_csv(tmp_path / "metrics" / "external" / "tinydb.csv", dtype={"record": str})
+    scores = pd.read_csv(folder / "scores.csv").set_index(["model", "fiducials"])
+    views = pd.read_csv(folder / "ec57.csv").set_index(["model", "fiducials", "convention", "period", "kind"])
+    assert set(scores.index) == {(m, f) for m in ("cnn", "rnn", "ensemble") for f in ("annotated", "detected")}
+    for model in ("cnn", "rnn", "ensemble"):
+        assert scores.loc[(model, "annotated"), "classified"] == 1
+        assert scores.loc[(model, "annotated"), "accuracy"] > 0.6
+        qrs = views.loc[(model, "detected", "e_j_in_n", "after_learning", "gross")]
+        assert qrs["qrs_se"] > 0.97
+        assert qrs["qrs_ppv"] > 0.97
+        at_annotated = views.loc[(model, "annotated", "e_j_in_n", "from_start", "gross")]
+        assert (at_annotated["qrs_se"], at_annotated["qrs_ppv"]) == (1, 1)
+    headlines = json.loads((folder.parent / "tinydb.json").read_text())
+    assert headlines["accuracy"] == pytest.approx(scores.loc[("ensemble", "annotated"), "accuracy"], abs=1e-6)
+    assert set(headlines) == {"accuracy", "macro_f1_nsvf", "f1_S", "f1_V", "sveb_se_average", "veb_se_average"}
+    table = pd.read_csv(folder / "records.csv", dtype={"record": str})
     assert set(table["record"]) == set(RECORDS)
     called = tmp_path / "data" / "annotations" / "external" / "tinydb"
     assert sorted(path.name for path in (called / "detected" / "ensemble").iterdir()) == ["800.ens", "801.ens"]
@@ -117,7 +123,7 @@ def test_two_beats_at_one_sample_count_as_one(tmp_path, published):
     read = wfdb.rdann(str(mirror / "800"), "atr")
     samples, symbols = np.insert(read.sample, 6, read.sample[5]), np.insert(read.symbol, 6, "V")
     wfdb.wrann("800", "atr", samples, symbols, write_dir=str(mirror))
-    reference, remarks = reference_of(mirror, "800", "atr")
+    reference, remarks = reference_of(Records(mirror, ["800"]), "800")
     assert "Of several beats at one sample the first was kept." in remarks
     assert reference.annotations.samples.tolist() == read.sample[:-1].tolist()
     assert reference.annotations.symbols.tolist() == read.symbol[:-1]
@@ -139,18 +145,19 @@ def test_a_real_record_at_another_rate_without_gain_and_names(tmp_path, real_rec
     samples = np.rint(beats.sample[is_beat] * FS / 360).astype(int)
     wfdb.wrann("100", "atr", samples, symbols, write_dir=str(mirror))
     announce(mirror)
-    external.external("tinydb", params(mirror))
-    report = json.loads((tmp_path / "metrics" / "external" / "tinydb.json").read_text())
-    ways = report["models"]["cnn"]
-    assert ways["annotated"]["accuracy"] > 0.98
+    external.external(params(mirror), "tinydb")
+    folder = tmp_path / "metrics" / "external" / "tinydb"
+    scores = pd.read_csv(folder / "scores.csv").set_index(["model", "fiducials"])
+    assert scores.loc[("cnn", "annotated"), "accuracy"] > 0.98
     called = wfdb.rdann(
         str(tmp_path / "data" / "annotations" / "external" / "tinydb" / "annotated" / "cnn" / "100"), "cnn"
     )
     as_it_was = classify(real_records / "100", model="cnn", beats="atr", gate=False).beats["class"]
     assert np.mean(np.asarray(called.symbol) == as_it_was) > 0.99
-    qrs = ways["detected"]["ec57"]["e_j_in_n"]["whole"]["gross"]["qrs"]
-    assert qrs["se"] > 0.995
-    assert qrs["ppv"] > 0.995
+    views = pd.read_csv(folder / "ec57.csv").set_index(["model", "fiducials", "convention", "period", "kind"])
+    gross = views.loc[("cnn", "detected", "e_j_in_n", "from_start", "gross")]
+    assert gross["qrs_se"] > 0.995
+    assert gross["qrs_ppv"] > 0.995
 
 
 def test_a_changed_file_is_refused(tmp_path, published):
@@ -158,26 +165,26 @@ def test_a_changed_file_is_refused(tmp_path, published):
     with (mirror / "801.dat").open("ab") as file:
         file.write(b"\0")
     with pytest.raises(SourceError, match=r"801\.dat .*failed its checksum twice"):
-        external.external("tinydb", params(mirror))
+        external.external(params(mirror), "tinydb")
     assert not (tmp_path / "metrics").exists()
 
 
 @pytest.mark.parametrize("name", ["../mitdb", "mitdb", "SVDB", "a/b", ""])
 def test_a_name_that_is_no_external_database(name, published):
     with pytest.raises(SourceError, match="is no external database"):
-        external.external(name, params(published))
+        external.external(params(published), name)
 
 
 def test_another_annotator_that_is_not_there(published):
     with pytest.raises(SourceError, match=r"no record with the files \.hea, \.dat, \.qrs; set external\.annotator"):
-        external.external("tinydb", params(published, annotator="qrs"))
+        external.external(params(published, annotator="qrs"), "tinydb")
 
 
 def test_a_mirror_without_a_list(tmp_path):
     with pytest.raises(SourceError, match=r"SHA256SUMS\.txt is missing; set TINYDB_MIRROR"):
-        external.external("tinydb", params(tmp_path))
+        external.external(params(tmp_path), "tinydb")
 
 
 def test_a_lead_that_no_record_has(published):
     with pytest.raises(ValueError, match="there is no lead V1; expected one of ECG1, ECG2"):
-        external.external("tinydb", params(published, lead="V1"))
+        external.external(params(published, lead="V1"), "tinydb")

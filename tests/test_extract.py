@@ -8,7 +8,7 @@ import pytest
 from stages.ecg.beatset import read_beats
 from stages.ecg.databases import MITDB, SYNTHETIC
 from stages.ecg.recordings import RecordError
-from stages.extract import extract, verify_counts
+from stages.extract import cut_database, verify_counts
 
 
 def digests(folder):
@@ -22,13 +22,13 @@ def raw(tmp_path, synthetic_records):
 
 
 def test_bytes_do_not_depend_on_the_number_of_workers(tmp_path, raw, beat_format):
-    extract(raw, tmp_path / "one", SYNTHETIC, beat_format, workers=1)
-    extract(raw, tmp_path / "two", SYNTHETIC, beat_format, workers=2)
+    cut_database(raw, tmp_path / "one", SYNTHETIC, beat_format, workers=1)
+    cut_database(raw, tmp_path / "two", SYNTHETIC, beat_format, workers=2)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
 def test_beats_come_in_the_order_of_the_records(tmp_path, raw, beat_format):
-    extract(raw, tmp_path / "beats", SYNTHETIC, beat_format, workers=1)
+    cut_database(raw, tmp_path / "beats", SYNTHETIC, beat_format, workers=1)
     beats = read_beats(tmp_path / "beats")
     assert beats.table["record"].is_monotonic_increasing
     assert beats.table["record"].unique().tolist() == list(SYNTHETIC.records)
@@ -40,7 +40,7 @@ def test_a_damaged_record_is_named_and_leaves_no_beats(tmp_path, raw, beat_forma
     path = raw / "synthetic" / "s05.dat"
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(RecordError, match=r"record s05: s05\.dat"):
-        extract(raw, tmp_path / "beats", SYNTHETIC, beat_format, workers=1)
+        cut_database(raw, tmp_path / "beats", SYNTHETIC, beat_format, workers=1)
     assert not (tmp_path / "beats").exists()
     assert not list(tmp_path.glob(".*unfinished"))
 
@@ -60,7 +60,7 @@ def test_counts_other_than_the_published_ones_are_an_error():
 def test_all_48_records_give_the_published_beats(tmp_path, real_records, beat_format):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "mitdb").symlink_to(real_records)
-    extract(tmp_path / "raw", tmp_path / "beats", MITDB, beat_format)
+    cut_database(tmp_path / "raw", tmp_path / "beats", MITDB, beat_format)
     beats = read_beats(tmp_path / "beats")
     assert beats.signals.shape == (109494, 198, 2)
     assert np.isfinite(beats.signals).all()

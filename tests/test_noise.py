@@ -24,14 +24,14 @@ def params(source="physionet", of_noise="physionet"):
 
 
 def test_synthetic_records_have_synthetic_noises(tmp_path):
-    noise.fetch_noise(params("synthetic"))
+    noise.noise(params("synthetic"))
     for name in NSTDB.records:
         record = wfdb.rdrecord(str(tmp_path / "data" / "noise" / name))
         assert record.p_signal.shape == (60 * 360, 2)
         assert 0.01 < record.p_signal[:, 0].std() < 2
         assert "SYNTHETIC" in record.comments[0]
     before = (tmp_path / "data" / "noise" / "em.dat").read_bytes()
-    noise.fetch_noise(params("synthetic"))
+    noise.noise(params("synthetic"))
     assert (tmp_path / "data" / "noise" / "em.dat").read_bytes() == before
 
 
@@ -43,10 +43,10 @@ def test_the_published_files_come_from_a_mirror_and_are_checked(tmp_path, monkey
         folder.mkdir(parents=True)
 
     monkeypatch.setattr(sources, "fetch_database", fetch)
-    noise.fetch_noise(params())
+    noise.noise(params())
     monkeypatch.setenv("NSTDB_MIRROR", "/somewhere")
-    noise.fetch_noise(params())
-    noise.fetch_noise(params(of_noise="/given"))
+    noise.noise(params())
+    noise.noise(params(of_noise="/given"))
     assert asked == [("nstdb", "physionet"), ("nstdb", "/somewhere"), ("nstdb", "/given")]
     assert (tmp_path / "data" / "noise").is_dir()
 
@@ -63,12 +63,12 @@ def test_a_damaged_mirror_is_told(tmp_path, monkeypatch):
         (mirror / name).write_bytes(b"not the noise")
     monkeypatch.setenv("NSTDB_MIRROR", str(mirror))
     with pytest.raises(sources.SourceError, match=r"failed its checksum twice[\s\S]*NSTDB_MIRROR"):
-        noise.fetch_noise(params())
+        noise.noise(params())
     assert not (tmp_path / "data" / "noise").exists()
 
 
 def test_the_noises_differ_from_each_other():
-    noise.fetch_noise(params("synthetic"))
+    noise.noise(params("synthetic"))
     bw, em, ma = (wfdb.rdrecord(f"data/noise/{name}").p_signal[:, 0] for name in NSTDB.records)
     roughness = [np.abs(np.diff(one)).mean() / one.std() for one in (bw, em, ma)]
     assert roughness[0] < 0.1 < roughness[2]

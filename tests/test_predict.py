@@ -90,7 +90,7 @@ def test_a_few_lines_of_python(record):
     assert found.summary["record"] == "x1"
     assert found.summary["lead"] == "MLII"
     assert found.summary["beats"] == len(found.beats) == pytest.approx(SECONDS - 1, abs=2)
-    assert sum(found.summary["classes"].values()) == found.summary["judged"]
+    assert sum(found.summary["classes"].values()) == found.summary["classified"]
     assert found.problems == []
     sums = found.beats[["p_N", "p_S", "p_V", "p_F", "p_Q"]].sum(axis=1)
     np.testing.assert_allclose(sums, 1, rtol=1e-5)
@@ -175,10 +175,10 @@ def test_the_command_writes_table_annotations_and_summary(record, tmp_path, monk
     assert annotation.sample.tolist() == table["sample"].tolist()
     assert annotation.symbol == table["class"].tolist()
     summary = json.loads((out / "x1.json").read_text())
-    assert summary["judged"] == len(table)
+    assert summary["classified"] == len(table)
     assert "no diagnosis" in summary["not_a_medical_device"]
     assert "no diagnosis" in caplog.text
-    assert f"{summary['judged']} of {summary['beats']} beats judged" in caplog.text
+    assert f"{summary['classified']} of {summary['beats']} beats classified" in caplog.text
 
 
 def test_the_recording_itself_is_not_overwritten(tmp_path, monkeypatch):
@@ -257,7 +257,7 @@ def test_a_folder_that_cannot_be_made_is_said_before_the_work(record, tmp_path, 
         predict.main()
 
 
-def test_bad_signal_is_written_as_not_judged(tmp_path):
+def test_bad_signal_is_written_as_not_classified(tmp_path):
     signal, _ = made_up(SECONDS)
     signal[20 * FS : 40 * FS] = np.nan
     np.save(tmp_path / "x.npy", signal)
@@ -299,13 +299,13 @@ def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
 def test_a_recording_in_which_no_beat_is_found_says_so(tmp_path, seconds, hint):
     np.save(tmp_path / "x.npy", np.zeros(seconds * FS))
     told = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").summary
-    assert told["warnings"] == [f"No beat was found in {seconds}.0 s, so nothing was judged{hint}"]
+    assert told["warnings"] == [f"No beat was found in {seconds}.0 s, so nothing was classified{hint}"]
 
 
-def test_a_single_beat_is_not_judged(record, tmp_path):
+def test_a_single_beat_is_not_classified(record, tmp_path):
     wfdb.wrann("x1", "one", np.array([5 * FS]), ["N"], write_dir=str(tmp_path))
     told = predict.classify(record, model="cnn", beats="one").summary
-    assert told["warnings"] == ["A single beat was found in 60.0 s, so nothing was judged."]
+    assert told["warnings"] == ["A single beat was found in 60.0 s, so nothing was classified."]
 
 
 @pytest.mark.parametrize(

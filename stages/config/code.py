@@ -24,6 +24,7 @@ NO_DEPENDENCY = {
     "stages/config/mirrors.py": "says where files come from; their bytes are checked",
     "stages/config/params.py": "each stage lists the keys that it reads as DVC parameters",
     "stages/config/paths.py": "the places are those that dvc.yaml names",
+    "stages/config/progress.py": "says how far a stage is",
     "stages/config/runner.py": "begins and ends a stage",
     "stages/files/writing.py": "writes what others computed",
     "stages/training/tracking.py": "logs to W&B, which changes no result",

@@ -28,7 +28,7 @@ LARGEST_DENOMINATOR = 100_000
 
 
 def cut_beats(
-    recording: Recording, fmt: BeatFormat, whole: NDArray[np.bool_] | None = None
+    recording: Recording, fmt: BeatFormat, intact: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.float32], pd.DataFrame]:
     """Cut every beat of a recording.
 
@@ -36,7 +36,7 @@ def cut_beats(
     ----------
     recording : Recording
     fmt : BeatFormat
-    whole : ndarray of bool, shape (beats - 1,), optional
+    intact : ndarray of bool, shape (beats - 1,), optional
         Which RR intervals are to be believed, see :func:`~stages.ecg.rhythm.rr_intervals`.
 
     Returns
@@ -55,7 +55,7 @@ def cut_beats(
     """
     if len(recording.samples) < 2:
         raise RecordError(f"record {recording.record}: RR intervals need 2 beats, it has {len(recording.samples)}")
-    rhythm = rr_intervals(recording.samples, recording.fs, fmt.past_only, whole)
+    rhythm = rr_intervals(recording.samples, recording.fs, fmt.past_only, intact)
     missing = ~np.isfinite(recording.signal)
     signal = resample(fill(recording.signal), recording.fs, fmt.rate_hz)
     fiducials = np.rint(recording.samples * (fmt.rate_hz / recording.fs)).astype(np.int64).clip(0, len(signal) - 1)

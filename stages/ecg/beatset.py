@@ -1,7 +1,5 @@
 """A set of beats on disk: ``signals.npy``, ``beats.parquet`` and ``about.json`` in one folder."""
 
-import json
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.ecg import aami
 from stages.ecg.beat_format import FEATURES, BeatFormat
+from stages.files.writing import read_json, replacing, write_json
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def read_beats(folder: Path) -> BeatSet:
     table = pd.read_parquet(folder / "beats.parquet")
     if len(table) != len(signals):
         raise ValueError(f"{folder}: {len(table)} rows in beats.parquet, {len(signals)} beats in signals.npy")
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    about = read_json(folder / "about.json")
     return BeatSet(signals, table, About(**{**about, "fmt": beat_format(about["fmt"])}))
 
 
@@ -109,17 +108,11 @@ def write_beats(folder: Path, about: About, parts: Iterable[tuple[NDArray[np.flo
     DataFrame
         The whole table.
     """
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
+    with replacing(folder) as unfinished:
+        unfinished.mkdir()
         table = _write_signals(unfinished / "signals.npy", about.fmt.shape, parts)
         table.to_parquet(unfinished / "beats.parquet", index=False)
-        (unfinished / "about.json").write_text(json.dumps(asdict(about), indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        write_json(unfinished / "about.json", asdict(about))
     return table
 
 

@@ -1,4 +1,4 @@
-"""What a judged recording amounts to: rates, ectopic beats alone and in rows, pauses, and what could not be read."""
+"""What a classified recording amounts to: rates, ectopic beats alone and in rows, pauses, what could not be read."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.ecg.quality import Problem, whole_intervals
+from stages.ecg.quality import Problem, intact_intervals
 
 RATE_BEATS = 8
 """Intervals in the mean that the lowest and the highest heart rate are taken from."""
@@ -27,7 +27,7 @@ def summarise(beats: pd.DataFrame, problems: list[Problem], fs: float, length: i
     Parameters
     ----------
     beats : DataFrame, one row a beat in time order
-        ``sample``, ``time_s``, ``class`` (empty where it was not judged), ``unreadable``.
+        ``sample``, ``time_s``, ``class`` (empty where it was not classified), ``unreadable``.
     problems : list of Problem
         May overlap.
     fs : float
@@ -38,15 +38,15 @@ def summarise(beats: pd.DataFrame, problems: list[Problem], fs: float, length: i
     Returns
     -------
     dict
-        ``duration_s``; ``readable_s`` and ``unreadable_s`` by reason; ``beats``, ``judged`` and ``classes``;
+        ``duration_s``; ``readable_s`` and ``unreadable_s`` by reason; ``beats``, ``classified`` and ``classes``;
         ``heart_rate`` (mean, lowest and highest mean of eight intervals, per minute; None without intervals);
-        ``burden`` of S and V, % of the judged beats; ``couplets`` and ``runs`` of S and V; ``pauses``. Intervals that
-        reach over what cannot be read count for nothing.
+        ``burden`` of S and V, % of the classified beats; ``couplets`` and ``runs`` of S and V; ``pauses``. Intervals
+        that reach over what cannot be read count for nothing.
     """
-    judged = beats["class"] != ""
-    times, intervals, whole = _intervals(beats, problems)
-    classes = beats.loc[judged, "class"].value_counts()
-    groups = {name: list(_rows(beats, whole, name)) for name in "SV"}
+    classified = beats["class"] != ""
+    times, intervals, intact = _intervals(beats, problems)
+    classes = beats.loc[classified, "class"].value_counts()
+    groups = {name: list(_rows(beats, intact, name)) for name in "SV"}
     return {
         "duration_s": length / fs,
         "readable_s": (length - _covered(problems)) / fs,
@@ -55,15 +55,15 @@ def summarise(beats: pd.DataFrame, problems: list[Problem], fs: float, length: i
             for reason in sorted({problem.reason for problem in problems})
         },
         "beats": len(beats),
-        "judged": int(judged.sum()),
+        "classified": int(classified.sum()),
         "classes": {name: int(classes.get(name, 0)) for name in "NSVFQ"},
-        "heart_rate": _heart_rate(intervals, whole),
-        "burden": {name: 100 * int(classes.get(name, 0)) / max(1, int(judged.sum())) for name in "SV"},
+        "heart_rate": _heart_rate(intervals, intact),
+        "burden": {name: 100 * int(classes.get(name, 0)) / max(1, int(classified.sum())) for name in "SV"},
         "couplets": {name: sum(len(row) == COUPLET for row in rows) for name, rows in groups.items()},
         "runs": {name: [_run(row) for row in rows if len(row) >= RUN] for name, rows in groups.items()},
         "pauses": [
             {"time_s": float(time), "seconds": float(seconds)}
-            for time, seconds in zip(times[whole], intervals[whole], strict=True)
+            for time, seconds in zip(times[intact], intervals[intact], strict=True)
             if seconds > PAUSE_S
         ],
     }
@@ -89,22 +89,22 @@ def _intervals(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Give the beginning of each RR interval, its length, s, and whether all of it can be read."""
     times = beats["time_s"].to_numpy(dtype=float)
-    return times[:-1], np.diff(times), whole_intervals(problems, beats["sample"].to_numpy())
+    return times[:-1], np.diff(times), intact_intervals(problems, beats["sample"].to_numpy())
 
 
-def _heart_rate(intervals: NDArray[np.float64], whole: NDArray[np.bool_]) -> dict[str, float] | None:
-    if not whole.any():
+def _heart_rate(intervals: NDArray[np.float64], intact: NDArray[np.bool_]) -> dict[str, float] | None:
+    if not intact.any():
         return None
-    usable = pd.Series(np.where(whole, intervals, np.nan))
+    usable = pd.Series(np.where(intact, intervals, np.nan))
     means = usable.rolling(RATE_BEATS).mean().dropna()
     means = means if len(means) else pd.Series([usable.mean()])
     return {"mean": 60 / usable.mean(), "lowest": 60 / means.max(), "highest": 60 / means.min()}
 
 
-def _rows(beats: pd.DataFrame, whole: NDArray[np.bool_], name: str) -> Iterator[pd.DataFrame]:
+def _rows(beats: pd.DataFrame, intact: NDArray[np.bool_], name: str) -> Iterator[pd.DataFrame]:
     """Give the beats of a class that follow each other, as often as there are two or more."""
     same = (beats["class"] == name).to_numpy()
-    begins = same & ~np.concatenate([[False], same[:-1] & whole])
+    begins = same & ~np.concatenate([[False], same[:-1] & intact])
     edges = [*np.flatnonzero(begins).tolist(), len(beats)]
     for first, end in pairwise(edges):
         row = beats.iloc[first:end]

@@ -1,4 +1,4 @@
-"""Stretches of a signal in which no beat can be judged: a wrong answer is worse than none."""
+"""Stretches of a signal in which no beat can be classified: a wrong answer is worse than none."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ def unreadable_beats(
     windows: NDArray[np.float32],
     times_s: NDArray[np.float64],
 ) -> NDArray[np.str_]:
-    """Name for each beat why it cannot be judged: it lies in a problem, or the signal before it is restless.
+    """Name for each beat why it cannot be classified: it lies in a problem, or the signal before it is restless.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def unreadable_beats(
     Returns
     -------
     ndarray of str, shape (beats,)
-        Empty where the beat can be judged.
+        Empty where the beat can be classified.
     """
     reasons = unreadable(problems, samples)
     readable = np.flatnonzero(reasons == "")
@@ -154,12 +154,12 @@ def _restlessness(segments: NDArray[np.float32]) -> NDArray[np.float64]:
     return uniform_filter1d(unlike.std(axis=1), NEIGHBOURS, mode="nearest")
 
 
-def whole_intervals(problems: list[Problem], samples: NDArray[np.int64]) -> NDArray[np.bool_]:
+def intact_intervals(problems: list[Problem], samples: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell for each sample but the last whether all can be read from there to the next."""
-    whole = np.ones(max(0, len(samples) - 1), dtype=bool)
+    intact = np.ones(max(0, len(samples) - 1), dtype=bool)
     for problem in problems:
-        whole &= (samples[:-1] >= problem.stop) | (samples[1:] < problem.start)
-    return whole
+        intact &= (samples[:-1] >= problem.stop) | (samples[1:] < problem.start)
+    return intact
 
 
 def silent_runs(

@@ -9,7 +9,7 @@ LOCAL_BEATS = 10
 
 
 def rr_intervals(
-    samples: NDArray[np.int64], fs: float, past_only: bool = False, whole: NDArray[np.bool_] | None = None
+    samples: NDArray[np.int64], fs: float, past_only: bool = False, intact: NDArray[np.bool_] | None = None
 ) -> pd.DataFrame:
     """Compute the RR intervals around every beat and the features derived from them.
 
@@ -25,9 +25,9 @@ def rr_intervals(
         Sampling rate, Hz.
     past_only : bool
         Whether the mean interval is that of the beats up to each one rather than of the recording.
-    whole : ndarray of bool, shape (beats - 1,), optional
+    intact : ndarray of bool, shape (beats - 1,), optional
         Whether all of the signal between a beat and the next could be read; else beats may be missing there, and the
-        mean of the whole intervals stands in. By default all are.
+        mean of the intact intervals stands in. By default all are.
 
     Returns
     -------
@@ -49,13 +49,13 @@ def rr_intervals(
     if len(samples) < 2:
         raise ValueError(f"RR intervals need at least 2 beats, got {len(samples)}")
     intervals = np.diff(samples) / fs
-    whole = np.ones(len(intervals), dtype=bool) if whole is None else whole
-    mean = _mean_intervals(intervals, whole, past_only)
-    intervals = np.where(whole, intervals, mean[1:])
+    intact = np.ones(len(intervals), dtype=bool) if intact is None else intact
+    mean = _mean_intervals(intervals, intact, past_only)
+    intervals = np.where(intact, intervals, mean[1:])
     pre = np.concatenate([mean[:1], intervals])
     post = np.concatenate([intervals, mean[-1:]])
     local = pd.Series(pre).rolling(LOCAL_BEATS, min_periods=1).mean().to_numpy()
-    known = np.concatenate([[False], whole, [False]])
+    known = np.concatenate([[False], intact, [False]])
     imputed = ~(known[:-1] & known[1:])
     return pd.DataFrame(
         {
@@ -72,10 +72,10 @@ def rr_intervals(
     )
 
 
-def _mean_intervals(intervals: NDArray[np.float64], whole: NDArray[np.bool_], past_only: bool) -> NDArray[np.float64]:
-    """Give the mean of the whole intervals for each beat: of all, or of those up to it; of any where none is whole."""
-    usual = intervals[whole] if whole.any() else intervals
+def _mean_intervals(intervals: NDArray[np.float64], intact: NDArray[np.bool_], past_only: bool) -> NDArray[np.float64]:
+    """Give the mean of the intact intervals for each beat: of all, or up to it; of any where none is intact."""
+    usual = intervals[intact] if intact.any() else intervals
     if not past_only:
         return np.full(len(intervals) + 1, usual.mean())
-    sums, counts = np.cumsum(np.where(whole, intervals, 0.0)), np.cumsum(whole)
+    sums, counts = np.cumsum(np.where(intact, intervals, 0.0)), np.cumsum(intact)
     return np.concatenate([usual[:1], np.where(counts > 0, sums / np.maximum(counts, 1), usual[0])])

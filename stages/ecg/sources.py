@@ -18,6 +18,7 @@ from tqdm import tqdm
 from urllib3.util.retry import Retry
 
 from stages.ecg.databases import Database
+from stages.files.writing import remove
 
 PHYSIONET = "https://physionet.org/files/{name}/{version}/"
 CHECKSUMS = Path(__file__).parent / "checksums"
@@ -191,14 +192,6 @@ def fetch_database(
         if changed:
             raise SourceError(f"{', '.join(changed)} in {folder} changed after the fetch; check the disk and run again")
     log.info("%s %s: all %d files verified", database.name, database.version, len(wanted))
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link (not what it points to), or a folder with all it holds, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 class _Fetch:

@@ -99,7 +99,7 @@ def find_strip(
     find_s : tuple of float
         Beginning and end of the find, s.
     unread : sequence of tuple
-        Beginning, end, s, and reason of each stretch in which no beat was judged.
+        Beginning, end, s, and reason of each stretch in which no beat was classified.
     clock : Clock
     """
     signal = np.asarray(signal_mv)

@@ -266,12 +266,12 @@ def rhythm_strip(
 
 
 def robustness_figure(classes: pd.DataFrame, detected: pd.DataFrame, title: str) -> Figure:
-    """Macro F1 of each model over the signal-to-noise ratio, a panel a noise; dotted where bad signal was not judged.
+    """Macro F1 of each model over the signal-to-noise ratio, a panel a noise; dotted with the gate for bad signal.
 
     Parameters
     ----------
     classes : DataFrame
-        ``noise``, ``snr_db`` (infinite: clean, a line across), ``model``, ``gate``, ``macro_f1_nsvf``, ``judged``.
+        ``noise``, ``snr_db`` (infinite: clean, a line across), ``model``, ``gate``, ``macro_f1_nsvf``, ``classified``.
     detected : DataFrame
         ``noise``, ``snr_db``, ``qrs_se``, ``qrs_ppv``.
     """
@@ -288,7 +288,7 @@ def robustness_figure(classes: pd.DataFrame, detected: pd.DataFrame, title: str)
                 rows = of_model[of_model["gate"] == gate]
                 above.plot(rows["snr_db"], rows["macro_f1_nsvf"], line, markersize=3, color=colour, label=label)
         gated = of_noise[of_noise["gate"]].drop_duplicates("snr_db")
-        below.plot(gated["snr_db"], gated["judged"], "ko:", markersize=3, label="judged with the gate")
+        below.plot(gated["snr_db"], gated["classified"], "ko:", markersize=3, label="classified with the gate")
         for column, marker, colour in (("qrs_se", "s-", "#56B4E9"), ("qrs_ppv", "^-", "#CC79A7")):
             label = "detector Se" if column == "qrs_se" else "detector +P"
             below.plot(found["snr_db"], found[column], marker, markersize=3, color=colour, label=label)

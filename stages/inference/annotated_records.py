@@ -1,6 +1,5 @@
-"""What the stages that score share: what was predicted, as WFDB annotation files, held against the reference."""
+"""What the stages that score share: what was predicted, as WFDB annotation files, compared with the reference."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +11,13 @@ from numpy.typing import NDArray
 
 from stages.ecg import aami
 from stages.ecg.annotations import Annotations, Header, read_annotations, read_header, write_annotations
-from stages.ecg.detection import detect_beats
-from stages.ecg.quality import find_problems
+from stages.files.writing import replacing
 from stages.scores.bxb import compare
 from stages.scores.ec57 import AFTER_LEARNING, CONVENTIONS, FROM_START, ec57_summary, ec57_table
 
 REFERENCE = "atr"
 CUT_REFERENCE = "ref"
-"""Annotator of the reference as a fold is held against it, beside what was predicted."""
+"""Annotator of the reference as a fold is compared with it, beside what was predicted."""
 
 ESCAPES = ("e", "j")
 
@@ -86,17 +84,14 @@ def write_predicted(
     references : mapping of str to Reference
         From :func:`read_references`.
     """
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
     called = pd.DataFrame({"sample": beats["sample"].to_numpy(), "symbol": np.array(aami.CLASSES)[predicted]})
-    for record, of_record in called.groupby(beats["record"].to_numpy(), sort=True):
-        in_time = of_record.sort_values("sample")
-        write_annotations(unfinished, str(record), annotator, in_time["sample"], in_time["symbol"])
-    for name, reference in references.items():
-        cut = reference.annotations
-        write_annotations(unfinished, name, CUT_REFERENCE, cut.samples, cut.symbols, cut.subtypes)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with replacing(folder) as unfinished:
+        for record, of_record in called.groupby(beats["record"].to_numpy(), sort=True):
+            in_time = of_record.sort_values("sample")
+            write_annotations(unfinished, str(record), annotator, in_time["sample"], in_time["symbol"])
+        for name, reference in references.items():
+            cut = reference.annotations
+            write_annotations(unfinished, name, CUT_REFERENCE, cut.samples, cut.symbols, cut.subtypes)
 
 
 def ec57_views(
@@ -145,30 +140,6 @@ def ec57_views(
 def _prefixed(table: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
     """Put columns of one value each in front of a table."""
     return table.assign(**values)[[*values, *table.columns]]
-
-
-def detector_counts(reference: Annotations, signal: NDArray[np.float64], fs: float, start_s: float) -> pd.DataFrame:
-    """Hold the beats that the detector finds in a signal against the reference; all are called N.
-
-    Parameters
-    ----------
-    reference : Annotations
-        All of them, not the beats alone: what is found in flutter counts for nothing.
-    signal : ndarray, shape (samples,)
-        mV, NaN where a sample is missing.
-    fs : float
-        Sampling rate, Hz.
-    start_s : float
-        Where scoring starts.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`stages.scores.bxb.compare` counts them.
-    """
-    found = detect_beats(signal, fs, find_problems(signal, fs))
-    called = Annotations(found, np.full(len(found), "N"), np.zeros(len(found), dtype=np.int64))
-    return compare(reference, called, fs, len(signal), start_s)
 
 
 def _relabelled(annotations: Annotations, convention: str) -> Annotations:

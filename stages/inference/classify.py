@@ -3,6 +3,7 @@
 In Python: ``from stages.inference.classify import classify``. Not a medical device: what it says is no diagnosis.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +22,10 @@ from stages.ecg.burden import merged, summarise
 from stages.ecg.quality import Problem
 from stages.ecg.recordings import RecordError
 from stages.inference.finds import Excerpt, excerpts_of, finds
-from stages.inference.stretches import Predict, judge
+from stages.inference.stretches import Network, Predict, Stretch, classify_stretches
 from stages.nets.classifying import Classifier, ensemble_of
-from stages.nets.runtimes import SUFFIXES, load
+from stages.nets.runtimes import SUFFIXES as MODEL_FILES
+from stages.nets.runtimes import load
 from stages.readers.leads import Source
 from stages.readers.source import open_source
 from stages.scores.bxb import LABEL_OF_SYMBOL
@@ -33,7 +35,9 @@ Protocol = Literal["inter_patient", "intra_patient"]
 Runtime = Literal["onnx", "litert", "keras"]
 
 MEMBERS: dict[Model, tuple[str, ...]] = {"cnn": ("cnn",), "rnn": ("rnn",), "ensemble": ("cnn", "rnn")}
-ANNOTATORS = {"cnn": "cnn", "rnn": "rnn", "ensemble": "ens"}
+SUFFIXES = {"cnn": "cnn", "rnn": "rnn", "ensemble": "ens"}
+"""Suffix of the annotation files of each model."""
+
 HOME = Path(__file__).resolve().parents[2]
 """The top folder of the project, where the models are."""
 
@@ -45,14 +49,14 @@ SHORT_S = 10.0
 """A recording below this may hold too little for the detector to settle on, whatever its quality."""
 
 DOWNWARD = (
-    "Most QRS complexes point down. The networks learned from MLII, in which they point up (in 47 of the 48 records of "
-    "mitdb): if the electrodes were swapped, turn the signal with --invert (in Python: invert=True)."
+    "Most QRS complexes point down. The networks were trained on MLII, in which they point up (in 47 of the 48 records "
+    "of mitdb): if the electrodes were swapped, turn the signal with --invert (in Python: invert=True)."
 )
 BEATS = [symbol for symbol, label in LABEL_OF_SYMBOL.items() if label != "O"]
 """Symbols that mark a beat in any WFDB database."""
 
-NOT_JUDGED = "|"
-"""Symbol of something like a QRS complex that is none that can be judged (WFDB)."""
+NOT_CLASSIFIED = "|"
+"""Symbol of an isolated QRS-like artifact (WFDB), for a beat that was not classified."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,12 @@ class Classified:
     beats : DataFrame, one row a beat
         See :class:`stages.inference.stretches.Stretch`.
     summary : dict
-        See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was judged, ``remarks``, and
-        ``warnings``: those of the remarks that may make all the rest wrong.
+        See :func:`stages.ecg.burden.summarise`; beside it what was read and with what it was classified, ``remarks``,
+        and ``warnings``: those of the remarks that may make all the rest wrong.
     problems : list of Problem
-        Stretches in which no beat was judged.
+        Stretches in which no beat was classified.
     shapes : dict of str to ndarray of float64, shape (3, samples)
-        Of the judged beats of each class: how many, sum of their windows, sum of the squares.
+        Of the classified beats of each class: how many, sum of their windows, sum of the squares.
     fmt : BeatFormat
         How the windows were cut.
     excerpts : list of Excerpt
@@ -86,6 +90,7 @@ class Classified:
 
 def classify(
     path: Path | str,
+    *,
     model: Model = "ensemble",
     protocol: Protocol = "inter_patient",
     runtime: Runtime = "onnx",
@@ -111,7 +116,7 @@ def classify(
     beats : str, optional
         Annotator, such as atr, whose beats are classified; else they are detected.
     gate : bool
-        Whether beats in stretches of bad signal are left unjudged.
+        Whether beats in stretches of bad signal are left unclassified.
     invert : bool
         Whether to turn the signal upside down first, because its electrodes were swapped.
     progress : bool
@@ -129,46 +134,55 @@ def classify(
         If the model is missing.
     """
     path = Path(path)
-    classifiers = [load(HOME / paths.MODELS / protocol / f"{name}{SUFFIXES[runtime]}") for name in MEMBERS[model]]
+    classifiers = [load(HOME / paths.MODELS / protocol / f"{name}{MODEL_FILES[runtime]}") for name in MEMBERS[model]]
     with open_source(path, lead, fs, units) as opened:
         source = inverted(opened) if invert else opened
         annotated = annotated_beats(path, beats) if beats is not None else None
-        fmt = beat_format(classifiers[0].about["trained_on"]["fmt"])
-        table, problems, shapes = judged(source, classifiers, fmt, annotated, gate, progress)
+        network = Network(predict_of(classifiers), beat_format(classifiers[0].about["trained_on"]["fmt"]))
+        stretches = classify_stretches(source, network, annotated, gate)
+        seconds, hidden = round(source.duration_s), None if progress else True
+        with tqdm(total=seconds, desc=source.record, unit="s", disable=hidden) as bar:
+            table, problems, shapes = joined(stretches, source.fs, bar.update)
         warnings = remarks_on(table, source.duration_s)
+        about = classifiers[0].about
         summary = {
             "record": source.record,
             "lead": source.lead,
             "sampling_rate_hz": source.fs,
             "remarks": [*source.remarks, *warnings],
             "warnings": warnings,
-            "model": {"name": model, "protocol": classifiers[0].about["protocol_label"], "runtime": runtime},
+            "model": {
+                "name": model,
+                "protocol": about["protocol"],
+                "protocol_label": about["protocol_label"],
+                "synthetic": about["trained_on"]["synthetic"],
+                "runtime": runtime,
+            },
             "beats_from": beats or f"sleepecg {version('sleepecg')}",
             **summarise(table, problems, source.fs, source.length),
             "not_a_medical_device": "Research software; what it says is no diagnosis.",
         }
-        return Classified(table, summary, problems, shapes, fmt, excerpts_of(source, finds(table, summary)))
+        excerpts = excerpts_of(source, finds(table, summary))
+        return Classified(table, summary, problems, shapes, network.fmt, excerpts)
 
 
-def judged(
-    source: Source,
-    classifiers: list[Classifier],
-    fmt: BeatFormat,
-    annotated: NDArray[np.int64] | None,
-    gate: bool,
-    progress: bool,
+def predict_of(classifiers: list[Classifier]) -> Predict:
+    """Give what classifies beats: one network, or the average of several."""
+    return classifiers[0].predict if len(classifiers) == 1 else ensemble_of(classifiers)
+
+
+def joined(
+    stretches: Iterable[Stretch], fs: float, update: Callable[[int], object]
 ) -> tuple[pd.DataFrame, list[Problem], dict[str, NDArray[np.float64]]]:
-    """Judge all stretches of a recording, and join them."""
-    predict: Predict = classifiers[0].predict if len(classifiers) == 1 else ensemble_of(classifiers)
+    """Join the stretches of a recording, and tell of each that is done how long it is, s."""
     tables: list[pd.DataFrame] = []
     problems: list[Problem] = []
     shapes: dict[str, NDArray[np.float64]] = {}
-    with tqdm(total=round(source.duration_s), desc=source.record, unit="s", disable=None if progress else True) as bar:
-        for stretch in judge(source, predict, fmt, annotated, gate):
-            tables.append(stretch.beats)
-            problems += stretch.problems
-            shapes |= {name: shapes.get(name, 0) + sums for name, sums in stretch.shapes.items()}
-            bar.update(round((stretch.stop - stretch.start) / source.fs))
+    for stretch in stretches:
+        tables.append(stretch.beats)
+        problems += stretch.problems
+        shapes |= {name: shapes.get(name, 0) + sums for name, sums in stretch.shapes.items()}
+        update(round((stretch.stop - stretch.start) / fs))
     return pd.concat(tables, ignore_index=True), merged(problems), shapes
 
 
@@ -199,7 +213,7 @@ def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
     if len(beats) < FEWEST:
         found = "A single beat" if len(beats) else "No beat"
         short = "; take a longer part of the recording" if duration_s < SHORT_S else ""
-        remarks.append(f"{found} was found in {duration_s:.1f} s, so nothing was judged{short}.")
+        remarks.append(f"{found} was found in {duration_s:.1f} s, so nothing was classified{short}.")
     elif (beats["class"] == "").mean() > MOSTLY:
         remarks.append("Most of the beats lie where the signal cannot be read.")
     readable = beats[beats["unreadable"] == ""]
@@ -208,6 +222,6 @@ def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
     return remarks
 
 
-def marked(beats: pd.DataFrame) -> pd.Series:
+def symbols_of(beats: pd.DataFrame) -> pd.Series:
     """Give the WFDB symbol of each beat."""
-    return beats["class"].where(beats["class"] != "", NOT_JUDGED)
+    return beats["class"].where(beats["class"] != "", NOT_CLASSIFIED)

@@ -1,7 +1,8 @@
-"""Annotated records classified as predict does it and held against their annotations, for detect and external."""
+"""Annotated records classified as predict does it and compared with their annotations, for detect and external."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,109 +10,158 @@ import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from stages.config.progress import side_by_side
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, read_header, write_annotations
 from stages.inference.annotated_records import ESCAPES, REFERENCE, Reference, ec57_views
-from stages.inference.classify import ANNOTATORS, MEMBERS, classify, marked
+from stages.inference.classify import MEMBERS, SUFFIXES, classify, symbols_of
 from stages.scores.bxb import LABEL_OF_SYMBOL
+from stages.scores.ec57 import main_figures
 from stages.scores.per_beat import beat_scores
 
-FIDUCIALS = {"annotated": "fiducials as annotated", "detected": "fiducials of the detector, bad signal not judged"}
+FIDUCIALS = ("annotated", "detected")
+"""Where beats are classified: as annotated, or where the detector finds them, bad signal left out."""
 
 
-def replay(
-    raw: Path,
-    records: Sequence[str],
-    called: Path,
-    start_s: float,
-    annotator: str = REFERENCE,
-    lead: str | None = None,
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Classify records with each model, at annotated and at detected fiducials, and score.
+@dataclass(frozen=True)
+class Records:
+    """Annotated records of a database.
 
-    Parameters
+    Attributes
     ----------
-    raw : Path
-        Holds the records.
-    records : sequence of str
-    called : Path
-        For the classes, as annotation files in ``<fiducials>/<model>/``.
-    start_s : float
-        Where EC57 scoring starts, s; the whole records are scored as well.
+    folder : Path
+        Holds them.
+    names : sequence of str
     annotator : str
         Of the reference.
     lead : str, optional
         As for :func:`stages.inference.classify.classify`.
+    """
+
+    folder: Path
+    names: Sequence[str]
+    annotator: str = REFERENCE
+    lead: str | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Records classified by each model, at annotated and at detected fiducials.
+
+    Attributes
+    ----------
+    scores : DataFrame, one row a model and kind of fiducials
+        ``model``, ``fiducials``, ``classified`` (share of the beats) and, at annotated fiducials, what
+        :func:`stages.scores.per_beat.beat_scores` gives of the classified beats.
+    views : DataFrame
+        Of :func:`stages.inference.annotated_records.ec57_views`, with ``model`` and ``fiducials``.
+    records : DataFrame
+        The EC57 figures of each record, with ``model`` and ``fiducials``.
+    remarks : dict of str to list of str
+        What was remarked -> the records it is on.
+    """
+
+    scores: pd.DataFrame
+    views: pd.DataFrame
+    records: pd.DataFrame
+    remarks: dict[str, list[str]]
+
+    def write(self, folder: Path) -> None:
+        """Write the tables: ``scores.csv``, ``ec57.csv`` and ``records.csv``."""
+        for name, table in (("scores", self.scores), ("ec57", self.views), ("records", self.records)):
+            table.round(6).to_csv(folder / f"{name}.csv", index=False)
+
+    def main_figures(self, model: str, fiducials: str) -> dict[str, float | None]:
+        """Give the EC57 figures of a model to look at first, see :func:`stages.scores.ec57.main_figures`."""
+        chosen = (self.views["model"] == model) & (self.views["fiducials"] == fiducials)
+        return main_figures(self.views[chosen])
+
+    def of(self, model: str, fiducials: str) -> dict[str, Any]:
+        """Give the scores of a model that count all beats alike."""
+        chosen = (self.scores["model"] == model) & (self.scores["fiducials"] == fiducials)
+        return {str(name): value for name, value in self.scores[chosen].iloc[0].items()}
+
+
+def classify_all(records: Records, called: Path, start_s: float) -> Scored:
+    """Classify records with each model, at annotated and at detected fiducials, and score.
+
+    Parameters
+    ----------
+    records : Records
+    called : Path
+        For the classes, as annotation files in ``<fiducials>/<model>/``.
+    start_s : float
+        Where EC57 scoring starts, s; the records are scored from their start as well.
 
     Returns
     -------
-    dict
-        ``records``, their number; ``remarks``, each with the records it is on; ``models``: model -> fiducials ->
-        ``judged``, the share of the beats, and ``ec57`` of :func:`stages.inference.annotated_records.ec57_views`; at
-        annotated fiducials also what :func:`stages.scores.per_beat.beat_scores` gives.
-    DataFrame
-        The EC57 figures of each record, with ``model`` and ``fiducials``.
+    Scored
 
     Raises
     ------
     RecordError
         If a record cannot be used.
     """
-    jobs = [joblib.delayed(replay_record)(raw, record, called, annotator, lead) for record in records]
-    parts = joblib.Parallel(n_jobs=-1, return_as="generator")(jobs)
-    done = list(tqdm(parts, total=len(jobs), desc=raw.name, unit="record", disable=None))
-    beats = pd.concat([table for table, _ in done], ignore_index=True)
-    references = {record: reference_of(raw, record, annotator)[0] for record in records}
-    models: dict[str, Any] = {}
-    tables = []
-    for (model, fiducials), of_one in beats.groupby(["model", "fiducials"], sort=False):
-        judged = of_one[of_one["class"] != ""]
-        scores: dict[str, Any] = {"fiducials": FIDUCIALS[str(fiducials)], "judged": len(judged) / len(of_one)}
+    jobs = (joblib.delayed(classify_record)(records, name, called) for name in records.names)
+    results = side_by_side(jobs, records.folder.name, records.names)
+    beats = pd.concat([table for table, _ in results], ignore_index=True)
+    references = {name: reference_of(records, name)[0] for name in records.names}
+    rows, views, by_record = [], [], []
+    for (model, fiducials), of_way in beats.groupby(["model", "fiducials"], sort=False):
+        way = {"model": str(model), "fiducials": str(fiducials)}
+        classified = of_way[of_way["class"] != ""]
+        row: dict[str, Any] = {**way, "classified": len(classified) / len(of_way)}
         if fiducials == "annotated":
-            scores |= beat_scores(*(positions(judged[name]) for name in ("true", "class")))
+            row |= beat_scores(*(positions(classified[name]) for name in ("true", "class")))
+        rows.append(row)
         folder = called / str(fiducials) / str(model)
-        scores["ec57"], table = ec57_views(references, folder, ANNOTATORS[str(model)], start_s)
-        models.setdefault(str(model), {})[str(fiducials)] = scores
-        tables.append(table.assign(model=model, fiducials=fiducials))
+        view, table = ec57_views(references, folder, SUFFIXES[str(model)], start_s)
+        views.append(view.assign(**way))
+        by_record.append(table.assign(**way))
     remarks: dict[str, list[str]] = defaultdict(list)
-    for record, (_, said) in zip(records, done, strict=True):
-        for remark in said:
-            remarks[remark].append(record)
-    return {"records": len(records), "remarks": dict(remarks), "models": models}, pd.concat(tables, ignore_index=True)
+    for name, (_, of_record) in zip(records.names, results, strict=True):
+        for remark in of_record:
+            remarks[remark].append(name)
+    tables = [pd.concat(parts, ignore_index=True) for parts in (views, by_record)]
+    return Scored(pd.DataFrame(rows), tables[0], tables[1], dict(remarks))
 
 
-def replay_record(
-    raw: Path, record: str, called: Path, annotator: str, lead: str | None
-) -> tuple[pd.DataFrame, list[str]]:
+def classify_record(records: Records, name: str, called: Path) -> tuple[pd.DataFrame, list[str]]:
     """Classify a record in every way and write the classes.
 
     Returns
     -------
     DataFrame, one row a beat and way
-        ``model``, ``fiducials``, ``class`` (empty: not judged), ``true`` (at annotated fiducials).
+        ``model``, ``fiducials``, ``class`` (empty: not classified), ``true`` (at annotated fiducials).
     list of str
         Remarks on the record.
     """
-    reference, remarks = reference_of(raw, record, annotator)
+    reference, remarks = reference_of(records, name)
     true = aami_classes(reference.annotations.symbols)
     tables = []
     for model in MEMBERS:
         for fiducials in FIDUCIALS:
             annotated = fiducials == "annotated"
-            found = classify(raw / record, model, lead=lead, beats=annotator if annotated else None, gate=not annotated)
-            symbols = marked(found.beats)
+            recording = classify(
+                records.folder / name,
+                model=model,
+                lead=records.lead,
+                beats=records.annotator if annotated else None,
+                gate=not annotated,
+            )
             folder = called / fiducials / model
-            write_annotations(folder, record, ANNOTATORS[model], found.beats["sample"], symbols)
-            table = found.beats[["class"]].assign(model=model, fiducials=fiducials)
+            symbols = symbols_of(recording.beats)
+            write_annotations(folder, name, SUFFIXES[model], recording.beats["sample"], symbols)
+            table = recording.beats[["class"]].assign(model=model, fiducials=fiducials)
             tables.append(table.assign(true=true[true != ""]) if annotated else table)
-    return pd.concat(tables, ignore_index=True), [*remarks, *found.summary["remarks"]]
+    return pd.concat(tables, ignore_index=True), [*remarks, *recording.summary["remarks"]]
 
 
-def reference_of(raw: Path, record: str, annotator: str) -> tuple[Reference, list[str]]:
+def reference_of(records: Records, name: str) -> tuple[Reference, list[str]]:
     """Read how a record was annotated, inside the signal and one beat a sample; gives remarks on the rest too."""
-    header, annotations = read_header(raw, record), read_annotations(raw, record, annotator)
+    header = read_header(records.folder, name)
+    annotations = read_annotations(records.folder, name, records.annotator)
     inside = (annotations.samples >= 0) & (annotations.samples < header.length)
     remarks = [] if inside.all() else ["Annotations outside the signal were left out."]
     annotations = annotations.take(inside)

@@ -15,6 +15,7 @@ from stages.ecg.quality import Problem
 from stages.figures.recording import Clock, find_strip, trend_figure
 from stages.figures.scores import beats_figure
 from stages.figures.style import DPI
+from stages.inference.classify import Classified
 from stages.inference.finds import Excerpt
 from stages.reporting.page import Listing, Picture, Section, Table, Text, page
 
@@ -27,76 +28,63 @@ LEAST_S = 30.0
 LISTED = 50
 """Runs, pauses and unreadable stretches that are listed."""
 
-LEARNED_FROM = {"inter-patient": "22 patients", "patient-mixed": "47 patients"}
-"""Whom the networks of each protocol learned from: the records of DS1, or beats of all records."""
-
+TRAINED_ON = {"inter_patient": "22 patients", "intra_patient": "47 patients"}
+"""Whom the networks of each protocol were trained on: the records of DS1, or beats of all records."""
 
 LEGEND = (
-    "The class of each beat stands above it, ? where it was not judged. What was found is marked in yellow; what could "
-    "not be read is grey."
+    "The class of each beat stands above it, ? where it was not classified. What was found is marked in yellow; what "
+    "could not be read is grey."
 )
 
 
-def recording_page(
-    summary: dict[str, Any],
-    beats: pd.DataFrame,
-    problems: list[Problem],
-    shapes: dict[str, NDArray[np.float64]],
-    fmt: BeatFormat,
-    excerpts: list[Excerpt],
-) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    summary : dict
-        From :func:`stages.ecg.burden.summarise`, with ``record``, ``lead``, ``sampling_rate_hz``, ``remarks``,
-        ``warnings``, ``model`` and ``beats_from``.
-    beats : DataFrame, one row a beat
-        ``time_s``, ``class``.
-    problems : list of Problem
-    shapes : dict of str to ndarray, shape (3, samples)
-        See :class:`stages.inference.stretches.Stretch`.
-    fmt : BeatFormat
-    excerpts : list of Excerpt
-    """
+def recording_page(recording: Classified) -> str:
+    """Write the page of a recording."""
+    summary, beats, problems = recording.summary, recording.beats, recording.problems
     clock = Clock(summary["duration_s"])
     sections = [
         Section("Summary", [_figures(summary), Listing(list(_about(summary))), *_remarks(summary)]),
         Section("Over time", [_trend(summary, beats, problems, clock)]),
     ]
-    if shapes:
-        sections.append(Section("Mean beats", [_mean_beats(shapes, fmt)]))
-    if excerpts:
-        strips = [_strip(excerpt, beats, problems, summary, clock) for excerpt in excerpts]
+    if recording.shapes:
+        sections.append(Section("Mean beats", [_mean_beats(recording.shapes, recording.fmt)]))
+    if recording.excerpts:
+        strips = [_strip(excerpt, recording, clock) for excerpt in recording.excerpts]
         sections.append(Section("Finds", [Text([LEGEND]), *strips]))
     sections.append(Section("Lists", list(_lists(summary, problems, clock))))
+    model = summary["model"]
     lead = [
-        f"{summary['duration_s'] / 60:.1f} minutes of lead {summary['lead']}; {summary['judged']:,} of "
-        f"{summary['beats']:,} beats were judged by the {summary['model']['name']} ({summary['model']['protocol']})."
+        f"{summary['duration_s'] / 60:.1f} minutes of lead {summary['lead']}; {summary['classified']:,} of "
+        f"{summary['beats']:,} beats were classified by the {model['name']} ({model['protocol_label']})."
     ]
-    return page(
-        f"Recording {summary['record']}", lead, sections, warning(summary["model"]["protocol"]), summary["warnings"]
-    )
+    warning = not_a_medical_device(model["protocol"], model["synthetic"])
+    return page(f"Recording {summary['record']}", lead, sections, warning, summary["warnings"])
 
 
-def warning(protocol: str) -> str:
-    """Say what the page is not, and what it cannot tell; ``protocol`` is how the label of the model begins."""
-    split, _, made_up = protocol.partition(", ")
-    learned = made_up or f"{LEARNED_FROM[split]} recorded between 1975 and 1979"
+def not_a_medical_device(protocol: str, synthetic: bool) -> str:
+    """Say what the page is not, and what it cannot tell.
+
+    Parameters
+    ----------
+    protocol : str
+        Of the model.
+    synthetic : bool
+        Whether the model was trained on made-up signals.
+    """
+    patients = "SYNTHETIC data" if synthetic else f"{TRAINED_ON[protocol]} recorded between 1975 and 1979"
     return (
-        f"Not a medical device. A network that learned from {learned} wrote this; it is no diagnosis, and must not be "
-        "used for one. Flutter and fibrillation of the ventricles are not recognised: they may read as runs, or as "
+        f"Not a medical device. A network that was trained on {patients} wrote this; it is no diagnosis, and must not "
+        "be used for one. Flutter and fibrillation of the ventricles are not recognised: they may read as runs, or as "
         "pauses."
     )
 
 
 def _figures(summary: dict[str, Any]) -> Table:
-    judged = max(1, summary["judged"])
+    classified = max(1, summary["classified"])
     rows = [
-        (f"{name}: {aami.CLASS_NAMES[name]}", count, 100 * count / judged) for name, count in summary["classes"].items()
+        (f"{name}: {aami.CLASS_NAMES[name]}", count, 100 * count / classified)
+        for name, count in summary["classes"].items()
     ]
-    return Table("Beats of each class", ("class", "beats", "% of the judged"), rows, digits=2)
+    return Table("Beats of each class", ("class", "beats", "% of the classified"), rows, digits=2)
 
 
 def _about(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -123,8 +111,8 @@ def _trend(summary: dict[str, Any], beats: pd.DataFrame, problems: list[Problem]
     minutes = max(1, int(np.ceil(duration_s / 60)))
     minute = (beats["time_s"] // 60).astype(int).clip(0, minutes - 1)
     read_s = _readable_s(summary, problems, minutes)
-    judged = beats["class"] != ""
-    intervals = beats["time_s"].diff().where(judged & judged.shift(fill_value=False))
+    classified = beats["class"] != ""
+    intervals = beats["time_s"].diff().where(classified & classified.shift(fill_value=False))
     rates = (60 / intervals.groupby(minute).median()).reindex(range(minutes))
     rates = rates.where(read_s >= min(LEAST_S, duration_s / 2))
     ectopic = {
@@ -164,9 +152,8 @@ def _mean_beats(shapes: dict[str, NDArray[np.float64]], fmt: BeatFormat) -> Pict
     return _picture(drawn, f"Mean and standard deviation of {told} beats.", "mean beat of each class that was found")
 
 
-def _strip(
-    excerpt: Excerpt, beats: pd.DataFrame, problems: list[Problem], summary: dict[str, Any], clock: Clock
-) -> Picture:
+def _strip(excerpt: Excerpt, recording: Classified, clock: Clock) -> Picture:
+    beats, problems, summary = recording.beats, recording.problems, recording.summary
     times, find, fs = excerpt.times_s, excerpt.find, summary["sampling_rate_hz"]
     seen = beats[(beats["time_s"] >= times[0]) & (beats["time_s"] <= times[-1])]
     symbols = seen["class"].where(seen["class"] != "", "?").tolist()
@@ -192,7 +179,7 @@ def _lists(summary: dict[str, Any], problems: list[Problem], clock: Clock) -> It
     if problems:
         longest = sorted(problems, key=lambda one: one.start - one.stop)[:LISTED]
         stretches = [(clock(one.start / fs), (one.stop - one.start) / fs, one.reason) for one in longest]
-        caption = "Stretches in which no beat was judged, the longest first"
+        caption = "Stretches in which no beat was classified, the longest first"
         yield Table(caption, ("begins", "seconds", "why"), stretches, digits=1)
     else:
         yield Text(["All of the recording could be read."])

@@ -1,5 +1,6 @@
 """The few scores that stand for a classifier wherever several are compared, such as in ``dvc metrics show``."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,5 +28,5 @@ def headlines(scores: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def rounded(value: float | None) -> float | None:
-    """Round a score to what a table shows; None stays."""
-    return None if value is None else round(value, DIGITS)
+    """Round a score to what a table shows; one that is undefined (None or NaN) is None."""
+    return None if value is None or math.isnan(value) else round(float(value), DIGITS)

@@ -20,7 +20,7 @@ def summed(classes, problems=(), **options):
 
 def test_beats_burdens_and_rates():
     found = summed("NNSNNVNNNF", interval_s=0.8)
-    assert (found["beats"], found["judged"]) == (10, 10)
+    assert (found["beats"], found["classified"]) == (10, 10)
     assert found["classes"] == {"N": 7, "S": 1, "V": 1, "F": 1, "Q": 0}
     assert found["burden"] == {"S": 10.0, "V": 10.0}
     assert found["heart_rate"] == pytest.approx({"mean": 75, "lowest": 75, "highest": 75})
@@ -38,7 +38,7 @@ def test_couplets_and_runs():
 def test_what_was_not_judged_ends_a_run():
     assert summed("VV-VV")["couplets"]["V"] == 2
     assert summed("VV-VV")["runs"]["V"] == []
-    assert summed("NN-")["judged"] == 2
+    assert summed("NN-")["classified"] == 2
 
 
 def test_nothing_reaches_over_what_cannot_be_read():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.ecg.quality import Problem, find_problems, unreadable, unreadable_beats, whole_intervals
+from stages.ecg.quality import Problem, find_problems, intact_intervals, unreadable, unreadable_beats
 
 
 def ecg(fs=360, seconds=60, seed=0):
@@ -107,11 +107,11 @@ def test_windows_that_begin_at_the_beat_tell_nothing():
     assert unreadable_beats([], np.array([5, 9]), np.ones((2, 187, 1), "f4"), np.arange(187) / 125).tolist() == ["", ""]
 
 
-def test_an_interval_is_whole_where_no_problem_touches_it():
+def test_an_interval_is_intact_where_no_problem_touches_it():
     problems = [Problem(150, 250, "missing"), Problem(400, 410, "noisy")]
     samples = np.array([50, 100, 260, 300, 400, 500])
-    assert whole_intervals(problems, samples).tolist() == [True, False, True, False, False]
-    assert len(whole_intervals(problems, np.array([7]))) == len(whole_intervals([], np.array([], dtype=int))) == 0
+    assert intact_intervals(problems, samples).tolist() == [True, False, True, False, False]
+    assert len(intact_intervals(problems, np.array([7]))) == len(intact_intervals([], np.array([], dtype=int))) == 0
 
 
 def test_a_short_signal_is_not_judged_for_noise():

@@ -32,22 +32,22 @@ def test_the_mean_of_the_past_grows_with_it():
 
 def test_intervals_over_what_cannot_be_read_count_for_nothing():
     samples = np.array([0, 100, 200, 900, 1000, 1120])
-    rr = rr_intervals(samples, fs=100, whole=np.array([True, True, False, True, True]))
+    rr = rr_intervals(samples, fs=100, intact=np.array([True, True, False, True, True]))
     assert rr["rr_mean_s"].tolist() == pytest.approx([1.05] * 6)
     assert rr["rr_pre_s"].tolist() == pytest.approx([1.05, 1.0, 1.0, 1.05, 1.0, 1.2])
     assert rr["rr_post_s"].tolist() == pytest.approx([1.0, 1.0, 1.05, 1.0, 1.2, 1.05])
     assert rr["rr_imputed"].tolist() == [True, False, True, True, False, True]
 
 
-def test_the_past_has_whole_intervals_only():
+def test_the_past_has_intact_intervals_only():
     samples = np.array([0, 700, 800, 1500, 1700])
-    rr = rr_intervals(samples, fs=100, past_only=True, whole=np.array([False, True, False, True]))
+    rr = rr_intervals(samples, fs=100, past_only=True, intact=np.array([False, True, False, True]))
     assert rr["rr_mean_s"].tolist() == pytest.approx([1.0, 1.0, 1.0, 1.0, 1.5])
     assert rr["rr_pre_s"].tolist() == pytest.approx([1.0, 1.0, 1.0, 1.0, 2.0])
 
 
 @given(st.lists(st.integers(1, 2000), min_size=1, max_size=50), st.booleans())
-def test_where_all_is_whole_or_nothing_is_features_are_finite(gaps, past_only):
+def test_where_all_is_intact_or_nothing_is_features_are_finite(gaps, past_only):
     samples = np.concatenate([[0], np.cumsum(gaps)])
     by_default = rr_intervals(samples, 360, past_only)
     pd.testing.assert_frame_equal(rr_intervals(samples, 360, past_only, np.ones(len(gaps), dtype=bool)), by_default)

@@ -12,7 +12,7 @@ from stages.ecg.beat_format import FEATURES
 from stages.ecg.beats import cut_beats
 from stages.ecg.recordings import Recording
 from stages.inference.classify import classify
-from stages.inference.stretches import judge, stretches
+from stages.inference.stretches import Network, classify_stretches, stretches
 from stages.readers.source import Source
 
 FS = 360
@@ -62,7 +62,7 @@ def test_a_recording_is_divided_into_half_hours(minutes, count):
 
 def test_detected_beats_are_judged(beat_format):
     signal, beats = made_up(120)
-    found = joined(judge(source_of(signal), early_is_s, beat_format))
+    found = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
     assert np.abs(found["sample"].to_numpy()[2:-2] - beats[-len(found) :][2:-2]).max() <= 3
     late = found[found["sample"] > 10 * FS]
     assert late["class"].value_counts()["S"] == pytest.approx(11, abs=1)
@@ -77,7 +77,7 @@ def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
         seen.append((signals, rhythm))
         return early_is_s(signals, rhythm, records)
 
-    found = joined(judge(source_of(signal), remember, beat_format, annotated=beats, gate=False))
+    found = joined(classify_stretches(source_of(signal), Network(remember, beat_format), annotated=beats, gate=False))
     signals, table = cut_beats(Recording("x1", "MLII", FS, signal, beats, np.array(["N"] * len(beats))), beat_format)
     np.testing.assert_array_equal(seen[0][0], signals)
     np.testing.assert_array_equal(seen[0][1], table[list(FEATURES)].to_numpy("f4"))
@@ -86,16 +86,16 @@ def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
 
 def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypatch):
     signal, beats = made_up(300)
-    whole = joined(judge(source_of(signal), early_is_s, beat_format, annotated=beats))
+    whole = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats))
     monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 60.0)
     reads = []
-    parts = list(judge(source_of(signal, reads), early_is_s, beat_format, annotated=beats))
+    parts = list(classify_stretches(source_of(signal, reads), Network(early_is_s, beat_format), annotated=beats))
     assert len(parts) == 5
     assert max(reads) <= 80 * FS
     found = joined(parts)
     assert found["sample"].tolist() == whole["sample"].tolist() == beats.tolist()
     assert (found["class"] == whole["class"]).mean() > 0.98
-    detected = joined(judge(source_of(signal), early_is_s, beat_format))
+    detected = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
     assert len(detected) == pytest.approx(len(beats), abs=3)
     assert (np.diff(detected["sample"]) > 0).all()
 
@@ -103,14 +103,14 @@ def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypat
 def test_what_cannot_be_read_is_not_judged(beat_format):
     signal, beats = made_up(120)
     signal[40 * FS : 50 * FS] = np.nan
-    (part,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats)
+    (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
     hidden = (part.beats["sample"] >= 40 * FS) & (part.beats["sample"] < 50 * FS)
     assert (part.beats.loc[hidden, "class"] == "").all()
     assert (part.beats.loc[hidden, "unreadable"] == "missing").all()
     assert part.beats.loc[hidden, list(aami.PROBABILITY_COLUMNS)].isna().all(axis=None)
     assert (part.beats.loc[~hidden & (part.beats["unreadable"] == ""), "class"] != "").all()
     assert {problem.reason for problem in part.problems} == {"missing"}
-    (ungated,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats, gate=False)
+    (ungated,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats, gate=False)
     assert (ungated.beats["class"] != "").all()
     assert ungated.problems == []
 
@@ -119,12 +119,12 @@ def test_gaps_make_no_beat_early(beat_format):
     signal, beats = made_up(240)
     for second in range(12, 240, 20):
         signal[second * FS : (second + 5) * FS] = np.nan
-    (part,) = judge(source_of(signal), early_is_s, beat_format)
-    judged = part.beats[part.beats["class"] != ""]
-    early = np.isin(judged["sample"].to_numpy() // 10, beats[9::10] // 10)
-    assert set(judged["class"][early]) == {"S"}
-    assert set(judged["class"][~early]) == {"N"}
-    assert len(judged) > 150
+    (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format))
+    classified = part.beats[part.beats["class"] != ""]
+    early = np.isin(classified["sample"].to_numpy() // 10, beats[9::10] // 10)
+    assert set(classified["class"][early]) == {"S"}
+    assert set(classified["class"][~early]) == {"N"}
+    assert len(classified) > 150
 
 
 def test_memory_does_not_grow_with_the_length(beat_format):
@@ -139,7 +139,7 @@ def test_memory_does_not_grow_with_the_length(beat_format):
     def peak(hours):
         source = Source("x1", "MLII", ("MLII",), fs, hours * 3600 * fs, read)
         tracemalloc.start()
-        for part in judge(source, early_is_s, fmt):
+        for part in classify_stretches(source, Network(early_is_s, fmt)):
             assert len(part.beats) == 1800
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -151,7 +151,7 @@ def test_memory_does_not_grow_with_the_length(beat_format):
 def test_an_interval_that_is_not_known_is_not_made_up(beat_format):
     signal, beats = made_up(60)
     signal[30 * FS + 180 : 34 * FS] = np.nan
-    (part,) = judge(source_of(signal), early_is_s, beat_format, annotated=beats)
+    (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
     expected = np.diff(beats, prepend=np.nan) / FS
     known = (beats < 30 * FS + 180) | (beats > 35 * FS)
     np.testing.assert_array_equal(np.isnan(part.beats["rr_pre_s"]), np.isnan(expected) | ~known)
@@ -165,12 +165,12 @@ def test_gaps_make_no_beat_of_record_113_early(real_records, tmp_path):
         signal[second * FS : (second + 5) * FS] = np.nan
     np.save(tmp_path / "113.npy", signal)
     found = classify(tmp_path / "113.npy", fs=FS, units="mV")
-    assert found.summary["judged"] > 1350
+    assert found.summary["classified"] > 1350
     assert found.summary["classes"]["S"] <= 10
 
 
 @pytest.mark.parametrize("signal", [np.zeros(5000), np.full(5000, np.nan), np.zeros(10)], ids=["flat", "nan", "short"])
 def test_a_signal_without_beats_gives_none(beat_format, signal):
-    (part,) = judge(source_of(signal), early_is_s, beat_format)
+    (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format))
     assert len(part.beats) == 0
     assert {"sample", "class", "p_N", "confidence", "unreadable"} <= set(part.beats)

@@ -7,9 +7,10 @@ import pytest
 from stages.ecg.burden import summarise
 from stages.ecg.quality import Problem
 from stages.figures.recording import trend_figure
+from stages.inference.classify import Classified
 from stages.inference.finds import Excerpt, Find, excerpts_of, finds
 from stages.readers.source import Source
-from stages.reporting.recording_page import recording_page, warning
+from stages.reporting.recording_page import not_a_medical_device, recording_page
 
 FS = 100
 CLASSES = ["N"] * 20 + ["V"] * 4 + ["N"] * 10 + ["S"] + ["N"] * 20 + ["F"] + ["N"] * 30 + ["V"] + ["N"] * 10
@@ -31,7 +32,12 @@ def summary(problems=PROBLEMS) -> dict:
         "sampling_rate_hz": FS,
         "remarks": ["A SYNTHETIC recording.", "It is upside down."],
         "warnings": ["It is upside down."],
-        "model": {"name": "cnn", "protocol": "inter-patient"},
+        "model": {
+            "name": "cnn",
+            "protocol": "inter_patient",
+            "protocol_label": "inter-patient",
+            "synthetic": False,
+        },
         "beats_from": "atr",
     }
     return {**about, **summarise(beats(), problems, FS, 120 * FS)}
@@ -47,7 +53,7 @@ def sample_page(beat_format, problems=PROBLEMS) -> str:
     window = np.hanning(198)
     shapes = {name: np.stack([np.full(198, 4.0), 4 * window, 4 * window**2 + 0.01]) for name in "NSVF"}
     excerpts = excerpts_of(source(), finds(beats(), summary()))
-    return recording_page(summary(problems), beats(), problems, shapes, beat_format, excerpts)
+    return recording_page(Classified(beats(), summary(problems), problems, shapes, beat_format, excerpts))
 
 
 def test_the_finds_are_the_runs_the_pauses_the_surest_beats_and_the_usual_rhythm():
@@ -86,11 +92,11 @@ def test_the_page_says_what_was_found_and_what_it_is_not(beat_format):
     assert page == sample_page(beat_format)
 
 
-def test_the_warning_says_whom_the_networks_learned_from():
-    assert "learned from 22 patients recorded between 1975" in warning("inter-patient")
-    assert "learned from 47 patients recorded between 1975" in warning("patient-mixed")
-    assert "learned from SYNTHETIC data wrote" in warning("patient-mixed, SYNTHETIC data")
-    assert "fibrillation of the ventricles are not recognised" in warning("inter-patient")
+def test_the_warning_says_whom_the_networks_were_trained_on():
+    assert "trained on 22 patients recorded between 1975" in not_a_medical_device("inter_patient", synthetic=False)
+    assert "trained on 47 patients recorded between 1975" in not_a_medical_device("intra_patient", synthetic=False)
+    assert "trained on SYNTHETIC data wrote" in not_a_medical_device("intra_patient", synthetic=True)
+    assert "fibrillation of the ventricles are not recognised" in not_a_medical_device("inter_patient", synthetic=False)
 
 
 def test_a_recording_that_could_be_read_throughout(beat_format):
@@ -100,23 +106,25 @@ def test_a_recording_that_could_be_read_throughout(beat_format):
 def test_a_recording_without_beats(beat_format):
     none = beats().iloc[:0]
     empty = {**summary([]), **summarise(none, [], FS, 120 * FS)}
-    page = recording_page(empty, none, [], {}, beat_format, [Excerpt(Find(1, "x"), np.arange(3.0), np.zeros(3))][:0])
+    page = recording_page(
+        Classified(none, empty, [], {}, beat_format, [Excerpt(Find(1, "x"), np.arange(3.0), np.zeros(3))][:0])
+    )
     assert "0 of 0 beats" in page.replace("\n", " ")
 
 
 def test_a_warning_stands_at_the_top_and_nowhere_else(beat_format):
-    page = recording_page(summary(), beats(), PROBLEMS, {}, beat_format, [])
+    page = recording_page(Classified(beats(), summary(), PROBLEMS, {}, beat_format, []))
     assert page.count("It is upside down.") == 1
     assert page.index("It is upside down.") < page.index("<nav")
 
 
 def test_times_are_written_in_one_way(beat_format):
     (excerpt,) = excerpts_of(source(), [find for find in finds(beats(), summary()) if find.said.startswith("run")])
-    page = recording_page(summary(), beats(), PROBLEMS, {}, beat_format, [excerpt])
+    page = recording_page(Classified(beats(), summary(), PROBLEMS, {}, beat_format, [excerpt]))
     assert "0:21: run of 4 V beats, 60/min." in page
     assert ">0:21</th>" in page
     long = {**summary(), "duration_s": 3 * 3600}
-    assert "0:00:21" in recording_page(long, beats(), PROBLEMS, {}, beat_format, [])
+    assert "0:00:21" in recording_page(Classified(beats(), long, PROBLEMS, {}, beat_format, []))
 
 
 def trended(monkeypatch, beat_format, duration_s, problems):
@@ -128,7 +136,7 @@ def trended(monkeypatch, beat_format, duration_s, problems):
         return trend_figure(rates, ectopic, readable, clock, title)
 
     monkeypatch.setattr("stages.reporting.recording_page.trend_figure", remember)
-    recording_page({**summary(), "duration_s": duration_s}, beats(), problems, {}, beat_format, [])
+    recording_page(Classified(beats(), {**summary(), "duration_s": duration_s}, problems, {}, beat_format, []))
     return drawn[0]
 
 
