@@ -8,9 +8,7 @@ import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import keras
 import pandas as pd
-import tensorflow as tf
 
 from stages.config import paths
 from stages.config.params import MODELS, PROTOCOLS, Params
@@ -20,6 +18,7 @@ from stages.ecg.beat_format import FEATURES
 from stages.ecg.beatset import About
 from stages.files.writing import remove, write_json
 from stages.nets.adapting import Adaptation, fit_temperature, scale_confidence
+from stages.nets.backend import keras, tf
 from stages.nets.building import average
 from stages.nets.fitting import machine
 from stages.nets.saving import save_classifier

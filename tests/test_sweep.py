@@ -175,7 +175,7 @@ def test_a_local_search_reports_every_trial_and_is_the_same_again(here):
     assert list(ticks) == ["hyperparameter", "position", "label"]
     assert set(ticks["hyperparameter"]) == set(importances["hyperparameter"]) == searched
     assert importances["importance"].sum() == pytest.approx(1)
-    assert not list(here.glob("metrics/**/*.png"))
+    assert not list(here.glob("metrics/sweep/**/*.png"))
 
     search(here)  # a reported search is not gone on with
     again = table(here).drop(columns="seconds")

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import keras
-
 from stages.ecg import aami
+from stages.nets.backend import keras
 
 FRAME = 3
 """Samples that the CNN takes as one step: at 360 Hz, 120 frames a second lose nothing of a QRS complex at a third

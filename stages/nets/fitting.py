@@ -12,16 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from stages.ecg import aami
 from stages.files.writing import remove, replacing
 from stages.nets.augmentation import swap_templates
+from stages.nets.backend import keras, tf
 
 SCORED = [aami.CLASSES.index(name) for name in "NSVF"]
 """Classes of the validation score; Q has too few beats outside paced records to steer by."""

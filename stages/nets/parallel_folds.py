@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.nets.backend import keras
 from stages.nets.fitting import DrawnBatches, FoldFit, predict, prepare, state_of
 
 

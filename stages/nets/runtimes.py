@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.nets.classifying import Classifier, ModelFileError, adaptation_of
+from stages.nets.quiet import quiet
 
 AT_ONCE = 4096
 """Beats that Keras classifies at a time, so that memory does not grow with their number."""
@@ -67,8 +68,9 @@ def _litert(path: Path, threads: int) -> Classifier:
     try:
         with zipfile.ZipFile(path) as archive:
             about = json.loads(archive.read("about.json"))
-        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads or None)
-        interpreter.allocate_tensors()
+        with quiet():
+            interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads or None)
+            interpreter.allocate_tensors()
     except Exception as error:
         raise ModelFileError(f"{path} is no classifier of this pipeline ({error}); export it again") from error
     by_rank = {len(tensor["shape"]): tensor["index"] for tensor in interpreter.get_input_details()}
@@ -87,8 +89,7 @@ def _litert(path: Path, threads: int) -> Classifier:
 
 
 def _keras(path: Path, _: int) -> Classifier:
-    import tensorflow as tf  # takes seconds to import, and Keras behind it
-
+    from stages.nets.backend import tf  # takes seconds to import, and Keras behind it
     from stages.nets.saving import load_network
 
     network, about = load_network(path)

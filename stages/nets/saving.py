@@ -10,9 +10,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from stages.files.writing import replacing
+from stages.nets.backend import keras
 from stages.nets.classifying import ModelFileError
 
 ABOUT = "about.json"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.config.params import Tracking
 from stages.ecg import aami
+from stages.nets.backend import keras
 from stages.nets.fitting import fit, make_deterministic, predict, processes
 from stages.training.folds import Design, Fold, Training, build, fold_fit, settings_of
 from stages.training.tracking import tracked_run

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from stages.ecg.balancing import augment_beats
 from stages.ecg.beatset import About, read_beats
 from stages.files.writing import read_json
 from stages.nets.adapting import Adaptation, Adapter
+from stages.nets.backend import keras
 from stages.nets.building import Inputs, build_cnn, build_rnn
 from stages.nets.fitting import Augment, Beats, DrawnBeats, Draws, FoldFit, Settings
 from stages.scores import per_beat

@@ -1,5 +1,10 @@
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from stages.nets.building import Inputs, build_cnn
@@ -70,8 +75,60 @@ def killer(epoch_to_die):
     return keras.callbacks.LambdaCallback(on_epoch_end=die)
 
 
-def test_learns_and_reports(tmp_path):
-    _model, history = run(tmp_path / "fit")
+def scores_of(model):
+    """Score a network on the held-out beats."""
+    validation = Validation(toy_beats(200, 2))
+    validation.set_model(model)
+    logs = {}
+    validation.on_epoch_end(0, logs)
+    return logs
+
+
+def recorder():
+    """Give a callback that records epochs, and its record."""
+    epochs = []
+    return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch)), epochs
+
+
+def assert_same(weights, others):
+    for one, other in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@dataclass
+class Fitted:
+    """A fit that was not interrupted."""
+
+    folder: Path
+    history: pd.DataFrame
+    weights: list
+    scores: dict
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fitted")
+    model, history = run(folder)
+    return Fitted(folder, history, model.get_weights(), scores_of(model))
+
+
+@pytest.fixture(scope="module")
+def killed_in_epoch_1(tmp_path_factory):
+    """The folder of the same fit, killed."""
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.raises(Killed):
+        run(folder, [killer(1)])
+    return folder
+
+
+@pytest.fixture
+def killed(killed_in_epoch_1, tmp_path):
+    """A copy of it, to go on with."""
+    return shutil.copytree(killed_in_epoch_1, tmp_path / "killed")
+
+
+def test_learns_and_reports(fitted):
+    history = fitted.history
     assert history["loss"].iloc[-1] < 0.75 * history["loss"].iloc[0]
     assert history["val_accuracy"].iloc[-1] > 0.55  # always N scores 0.5
     assert history["epoch"].tolist() == [0, 1, 2, 3]
@@ -79,74 +136,58 @@ def test_learns_and_reports(tmp_path):
     assert {"val_loss", "val_accuracy", "val_macro_f1", "val_f1_S"} <= set(history.columns)
 
 
-def test_the_best_epoch_is_kept(tmp_path):
-    model, history = run(tmp_path / "fit")
-    validation = Validation(toy_beats(200, 2))
-    validation.set_model(model)
-    logs = {}
-    validation.on_epoch_end(0, logs)
-    assert logs["val_macro_f1"] == pytest.approx(history["val_macro_f1"].max())
+def test_the_best_epoch_is_kept(fitted):
+    assert fitted.scores["val_macro_f1"] == pytest.approx(fitted.history["val_macro_f1"].max())
 
 
-def test_the_same_seed_gives_the_same_weights(tmp_path):
-    first, _ = run(tmp_path / "a")
-    second, _ = run(tmp_path / "b")
-    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_the_same_seed_gives_the_same_weights(fitted, tmp_path):
+    again, _ = run(tmp_path)
+    assert_same(again.get_weights(), fitted.weights)
 
 
-def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(tmp_path):
-    whole, history = run(tmp_path / "whole")
-    with pytest.raises(Killed):
-        run(tmp_path / "killed", [killer(1)])
-    seen = []
-    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
-    resumed, again = run(tmp_path / "killed", [watcher])
-    assert seen == [2, 3]
-    assert again.equals(history)
-    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(fitted, killed, caplog):
+    watcher, epochs = recorder()
+    with caplog.at_level("INFO"):
+        resumed, history = run(killed, [watcher])
+    assert "toy: epoch 4/4  loss" in caplog.text
+    assert epochs == [2, 3]
+    assert history.equals(fitted.history)
+    assert_same(resumed.get_weights(), fitted.weights)
 
 
-def test_a_finished_fit_is_not_made_again(tmp_path):
-    first, history = run(tmp_path / "fit")
-    second, again = run(tmp_path / "fit", [killer(0)])
-    assert again.equals(history)
-    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_a_finished_fit_is_not_made_again(fitted):
+    again, history = run(fitted.folder, [killer(0)])
+    assert history.equals(fitted.history)
+    assert_same(again.get_weights(), fitted.weights)
 
 
 @pytest.mark.parametrize("what", ["settings", "data"])
-def test_a_checkpoint_of_something_else_is_not_taken_up(tmp_path, what):
-    with pytest.raises(Killed):
-        run(tmp_path / "fit", [killer(1)])
-    seen = []
-    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+def test_a_checkpoint_of_something_else_is_not_taken_up(killed, what):
+    watcher, epochs = recorder()
     if what == "settings":
-        run(tmp_path / "fit", [watcher], settings=Settings(**{**SETTINGS.__dict__, "learning_rate": 1e-3}))
+        run(killed, [watcher], settings=replace(SETTINGS, learning_rate=1e-3))
     else:
-        run(tmp_path / "fit", [watcher], train=toy_beats(400, 9))
-    assert seen == [0, 1, 2, 3]
+        run(killed, [watcher], train=toy_beats(400, 9))
+    assert epochs == [0, 1, 2, 3]
 
 
 def test_stops_when_nothing_gets_better(tmp_path):
-    settings = Settings(**{**SETTINGS.__dict__, "learning_rate": 1e-6, "patience": 2, "epochs": 30})
+    settings = replace(SETTINGS, learning_rate=1e-6, patience=2, epochs=30)
     _, history = run(tmp_path / "fit", settings=settings)
     assert len(history) == history.loc[history["best"], "epoch"].item() + 1 + 2
 
 
 def test_without_patience_the_last_epoch_is_kept_with_a_validation_or_without(tmp_path):
-    settings = Settings(**{**SETTINGS.__dict__, "patience": None})
+    settings = replace(SETTINGS, patience=None)
     validated, history = run(tmp_path / "validated", settings=settings)
     assert history["best"].tolist() == [False, False, False, True]
     alone, curve = run(tmp_path / "alone", settings=settings, validated=False)
     assert list(curve) == ["epoch", "loss", "best"]
-    for a, b in zip(validated.get_weights(), alone.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same(validated.get_weights(), alone.get_weights())
 
 
 def test_a_loss_that_is_no_number_is_an_error(tmp_path):
-    settings = Settings(**{**SETTINGS.__dict__, "learning_rate": 1e30})
+    settings = replace(SETTINGS, learning_rate=1e30)
     with pytest.raises(FloatingPointError, match="lower train"):
         run(tmp_path / "fit", settings=settings)
     assert not (tmp_path / "fit").exists()
@@ -187,7 +228,7 @@ def test_only_altered_draws_are_augmented_and_the_beats_stay_as_they_are():
 def test_median_beats_are_swapped_anew_each_epoch_as_the_settings_say():
     beats = toy_beats(200, 1)
     pairs = Beats(np.concatenate([beats.signals, 0.5 * beats.signals], axis=2), beats.rhythm, beats.labels)
-    settings = Settings(**{**SETTINGS.__dict__, "template_swap": 1.0, "batch_size": 200})
+    settings = replace(SETTINGS, template_swap=1.0, batch_size=200)
     batches = DrawnBatches(DrawnBeats(pairs, plain_draws(200), unchanged), settings)
     shown = []
     for _ in range(2):

@@ -1,0 +1,37 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from stages.nets.quiet import STANDARD_ERROR, quiet
+
+
+def remark(text):
+    os.write(STANDARD_ERROR, text)
+
+
+def fail():
+    with quiet():
+        remark(b"the reason\n")
+        raise ValueError("it failed")
+
+
+def test_what_native_code_remarks_is_not_shown(capfd):
+    with quiet():
+        remark(b"a remark\n")
+    remark(b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+def test_when_the_block_fails_all_is_shown(capfd):
+    with pytest.raises(ValueError, match="it failed"):
+        fail()
+    assert capfd.readouterr().err == "the reason\n"
+
+
+def test_importing_keras_says_nothing():
+    done = subprocess.run(
+        [sys.executable, "-c", "from stages.nets.backend import keras, tf"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout + done.stderr == ""
