@@ -38,7 +38,7 @@ ABOUT = {
     "protocol": "inter_patient",
     "protocol_label": "inter-patient",
     "classes": list("NSVFQ"),
-    "trained_on": {"fmt": FORMAT},
+    "trained_on": {"fmt": FORMAT, "synthetic": True},
     "adaptation": {
         "n_neighbors": 5,
         "prior_strength": 100.0,
@@ -67,6 +67,11 @@ def home(tmp_path_factory) -> Path:
         (models / f"{name}.onnx").write_bytes(to_onnx(network, about))
         (models / f"{name}.tflite").write_bytes(to_litert(network, about, None))
     return folder
+
+
+def written(recording, folder, table="csv"):
+    """Write what was found as the command does."""
+    return predict.write(recording, predict.files_of(recording.summary["record"], folder, "cnn", table))
 
 
 @pytest.fixture(autouse=True)
@@ -232,7 +237,7 @@ def test_infinite_samples_are_missing(tmp_path):
     np.save(tmp_path / "x.npy", signal)
     found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
     assert set(found.summary["unreadable_s"]) == {"missing"}
-    assert len(predict.write(found, tmp_path, "cnn", "parquet")) == 4
+    assert len(written(found, tmp_path, "parquet")) == 4
 
 
 def test_nothing_is_left_of_files_that_cannot_be_written(record, tmp_path, monkeypatch):
@@ -245,7 +250,7 @@ def test_nothing_is_left_of_files_that_cannot_be_written(record, tmp_path, monke
 
     monkeypatch.setattr(predict, "recording_page", fail)
     with pytest.raises(ValueError, match="no page"):
-        predict.write(found, out, "cnn", "csv")
+        written(found, out, "csv")
     assert list(out.iterdir()) == []
 
 
@@ -264,7 +269,7 @@ def test_bad_signal_is_written_as_not_classified(tmp_path):
     found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
     assert found.summary["readable_s"] == pytest.approx(39, abs=0.1)
     assert found.summary["unreadable_s"] == {"missing": pytest.approx(21, abs=0.1)}
-    predict.write(found, tmp_path, "cnn", "csv")
+    written(found, tmp_path, "csv")
     symbols = wfdb.rdann(str(tmp_path / "x"), "cnn").symbol
     assert symbols.count("|") == (found.beats["class"] == "").sum()
 
@@ -272,7 +277,7 @@ def test_bad_signal_is_written_as_not_classified(tmp_path):
 def test_times_at_the_end_of_a_day_keep_their_digits(record, tmp_path):
     found = predict.classify(record, model="cnn")
     late = replace(found, beats=found.beats.assign(time_s=found.beats["time_s"] + 86400))
-    path = predict.write(late, tmp_path, "cnn", "csv")[1]
+    path = written(late, tmp_path, "csv")[1]
     np.testing.assert_allclose(pd.read_csv(path)["time_s"], late.beats["time_s"], atol=5.1e-5, rtol=0)
 
 
@@ -281,7 +286,7 @@ def test_a_recording_without_beats(tmp_path):
     found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
     assert found.summary["beats"] == 0
     assert found.summary["unreadable_s"] == {"flat": 30}
-    files = predict.write(found, tmp_path, "cnn", "csv")
+    files = written(found, tmp_path, "csv")
     assert [path.suffix for path in files] == [".json", ".csv", ".html"]
     assert len(pd.read_csv(files[1])) == 0
 
