@@ -1,6 +1,6 @@
 """Annotated recordings read from WFDB files, checked before anything is computed from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,28 @@ class Recording:
     samples: NDArray[np.int64]
     symbols: NDArray[np.str_]
     comments: tuple[str, ...] = ()
+
+    def around(self, time_s: float, length_s: float) -> tuple[int, "Recording"]:
+        """Cut the stretch of a length around a time, or what of it lies inside the recording.
+
+        Parameters
+        ----------
+        time_s : float
+            Middle of the stretch, s from the beginning.
+        length_s : float
+
+        Returns
+        -------
+        int
+            First sample of the stretch.
+        Recording
+            Its signal and beats, in samples from there.
+        """
+        first = max(0, round((time_s - length_s / 2) * self.fs))
+        end = min(len(self.signal), round((time_s + length_s / 2) * self.fs))
+        inside = (self.samples >= first) & (self.samples < end)
+        samples, symbols = self.samples[inside] - first, self.symbols[inside]
+        return first, replace(self, signal=self.signal[first:end], samples=samples, symbols=symbols)
 
 
 def read_recording(folder: Path, record: str, leads: tuple[str, ...]) -> Recording:
