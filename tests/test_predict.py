@@ -16,7 +16,7 @@ from stages import predict
 from stages.ecg.beat_format import FEATURES
 from stages.ecg.recordings import RecordError
 from stages.inference.classify import DOWNWARD
-from stages.nets.building import Inputs, build_cnn, build_rnn
+from stages.nets.building import CnnArchitecture, Inputs, RnnArchitecture, build_cnn, build_rnn
 from stages.nets.classifying import ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
 from stages.nets.saving import save_classifier
@@ -58,8 +58,8 @@ def home(tmp_path_factory) -> Path:
     keras.utils.set_random_seed(5)
     inputs = Inputs((198, 2), [0.0] * len(FEATURES), [1.0] * len(FEATURES))
     networks = {
-        "cnn": build_cnn(inputs, 4, 4, 4, 4, 0.0, False),
-        "rnn": build_rnn(inputs, "gru", False, 4, 1, 18, 4, 0.0, False),
+        "cnn": build_cnn(inputs, CnnArchitecture(4, 4, 4, 4, 0.0, False)),
+        "rnn": build_rnn(inputs, RnnArchitecture("gru", False, 4, 1, 18, 4, 0.0, False)),
     }
     for name, network in networks.items():
         about = {**ABOUT, "model": name}

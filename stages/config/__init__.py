@@ -1,1 +1,1 @@
-"""What the stages are told: parameters, places and mirrors."""
+"""What the stages are run with: parameters, places and mirrors."""

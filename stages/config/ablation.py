@@ -11,6 +11,8 @@ ABLATION_FILE = Path("ablation.yaml")
 
 
 class Idea(Section):
+    """An idea: what it changes in params.yaml, and whether it was kept."""
+
     idea: Annotated[str, Field(min_length=1)]
     verdict: Literal["kept", "dropped"]
     models: Annotated[tuple[Literal["cnn", "rnn"], ...], Field(min_length=1, strict=False)] = ("cnn", "rnn")
@@ -23,6 +25,8 @@ class Idea(Section):
 
 
 class Ablation(Section):
+    """Ideas, and what all runs share."""
+
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]
     everywhere: dict[str, Any]
     ideas: tuple[Idea, ...] = Field(strict=False)

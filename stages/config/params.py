@@ -65,6 +65,8 @@ WindowSpan = Annotated[float, Field(ge=0.05, le=2)]
 
 
 class Download(Section):
+    """Where the records come from."""
+
     source: str
     database: Literal["mitdb", "synthetic"]
     seed: Seed
@@ -83,6 +85,8 @@ class Download(Section):
 
 
 class Extract(Section):
+    """How beats are cut from the records."""
+
     window: Literal["fixed", "kachuee"]
     leads: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     fs_hz: Annotated[int, Field(ge=50, le=1000)]
@@ -96,15 +100,20 @@ class Extract(Section):
 
     @property
     def beat_format(self) -> BeatFormat:
+        """What a window looks like."""
         return BeatFormat(**self.model_dump())
 
 
 class Explore(Section):
+    """What is shown of the database."""
+
     seed: Seed
     strip_s: Annotated[float, Field(ge=2, le=60)]
 
 
 class Augment(Section):
+    """How strongly drawn copies of beats are changed."""
+
     shift_s: Annotated[float, Field(ge=0, le=0.1)]
     scale: Annotated[float, Field(ge=0, le=0.5)]
     noise: Annotated[float, Field(ge=0, le=0.5)]
@@ -112,6 +121,8 @@ class Augment(Section):
 
 
 class Balance(Section):
+    """How beats are split into folds, and drawn."""
+
     folds: dict[str, list[list[str]]]
     mixed_folds: Annotated[int, Field(ge=2, le=20)]
     test_fraction: Annotated[float, Field(ge=0.01, le=0.4)]
@@ -136,7 +147,7 @@ class Balance(Section):
 
 
 class Fit(Section):
-    """What both networks are fitted with."""
+    """What both kinds of network have: their dense layer and how they are fitted."""
 
     layer_FC_size: Size
     dropout_rate: Rate
@@ -147,12 +158,16 @@ class Fit(Section):
 
 
 class Cnn(Fit):
+    """How the convolutional network is built and fitted."""
+
     layer_1_size: Annotated[int, Field(ge=4, le=256)]
     layer_2_size: Annotated[int, Field(ge=4, le=256)]
     layer_3_size: Annotated[int, Field(ge=4, le=256)]
 
 
 class Rnn(Fit):
+    """How the recurrent network is built and fitted."""
+
     layer_type: Literal["gru", "lstm"]
     bidirectional: bool
     units: Annotated[int, Field(ge=4, le=256)]
@@ -207,6 +222,8 @@ class Sweep(Section):
 
 
 class Evaluate(Section):
+    """How networks are scored on the test fold."""
+
     start_s: Annotated[float, Field(ge=0, le=1800)]
     without: Annotated[tuple[str, ...], Field(strict=False)]
     resamples: Annotated[int, Field(ge=100, le=100_000)]
@@ -214,11 +231,15 @@ class Evaluate(Section):
 
 
 class Robustness(Section):
+    """Which noise is mixed in, and how much."""
+
     source: str
     snr_db: Annotated[tuple[Annotated[float, Field(ge=-40, le=60)], ...], Field(min_length=1, strict=False)]
 
 
 class External(Section):
+    """Which other databases of PhysioNet networks are scored on."""
+
     databases: Annotated[tuple[str, ...], Field(strict=False)]
     version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$")]
     source: str
@@ -227,16 +248,22 @@ class External(Section):
 
 
 class Export(Section):
+    """How networks are converted for other runtimes."""
+
     calibration_beats: Annotated[int, Field(ge=50, le=100_000)]
     seed: Seed
 
 
 class Tracking(Section):
+    """How runs are logged to Weights & Biases."""
+
     mode: Literal["auto", "online", "offline", "disabled"]
     project: Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Params(Section):
+    """All of params.yaml."""
+
     download: Download
     extract: Extract
     explore: Explore
@@ -257,7 +284,7 @@ class Params(Section):
             if self.train.ensemble(protocol).prior_strength is not None:
                 raise ValueError(
                     f"train.{protocol}.prior_strength: expected null, because focal loss and class weights leave "
-                    "probabilities uncalibrated, and adapting such to a patient fails; found a number"
+                    "probabilities uncalibrated, and adapting those to a patient fails; found a number"
                 )
         return self
 

@@ -1,1 +1,1 @@
-"""What the pipeline knows of Keras: the two networks, how they are fitted and how they are saved."""
+"""What the pipeline knows of Keras: the two networks, how they are fitted, saved and run."""

@@ -44,23 +44,12 @@ class Inputs:
     scale: Sequence[float]
 
 
-def build_cnn(
-    inputs: Inputs,
-    layer_1_size: int,
-    layer_2_size: int,
-    layer_3_size: int,
-    layer_FC_size: int,
-    dropout_rate: float,
-    morphology_separates_s: bool,
-) -> keras.Model:
-    """Build a convolutional network of three blocks, each convolution, batch norm, ReLU, pooling and dropout.
+@dataclass(frozen=True)
+class CnnArchitecture:
+    """How a convolutional network is built.
 
-    The windows are images one pixel wide, because TensorFlow's fast batch normalisation wants four axes. The RR
-    features have a branch of their own.
-
-    Parameters
+    Attributes
     ----------
-    inputs : Inputs
     layer_1_size, layer_2_size, layer_3_size : int
         Filters of the blocks.
     layer_FC_size : int
@@ -68,44 +57,22 @@ def build_cnn(
     dropout_rate : float
     morphology_separates_s : bool
         See :func:`_classify`.
-
-    Returns
-    -------
-    keras.Model
-        Inputs ``beat`` (batch, samples, channels) and ``rhythm`` (batch, features), output (batch, 5).
     """
-    beat, rhythm = _inputs(inputs)
-    frames = _frames(beat, FRAME)
-    x = keras.layers.Reshape((frames.shape[1], 1, frames.shape[2]))(frames)
-    for filters, kernel in zip((layer_1_size, layer_2_size, layer_3_size), KERNELS, strict=True):
-        x = keras.layers.Conv2D(filters, (kernel, 1), padding="same", use_bias=False)(x)
-        x = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM)(x)
-        x = keras.layers.Activation("relu")(x)
-        x = keras.layers.MaxPooling2D((2, 1), padding="same")(x)
-        x = keras.layers.Dropout(dropout_rate)(x)
-    return _classify(
-        inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, morphology_separates_s
-    )
+
+    layer_1_size: int
+    layer_2_size: int
+    layer_3_size: int
+    layer_FC_size: int
+    dropout_rate: float
+    morphology_separates_s: bool
 
 
-def build_rnn(
-    inputs: Inputs,
-    layer_type: Literal["gru", "lstm"],
-    bidirectional: bool,
-    units: int,
-    layers: int,
-    frame: int,
-    layer_FC_size: int,
-    dropout_rate: float,
-    morphology_separates_s: bool,
-) -> keras.Model:
-    """Build a recurrent network that reads the window in frames of several samples.
+@dataclass(frozen=True)
+class RnnArchitecture:
+    """How a recurrent network is built.
 
-    The dense layer sees what the recurrent layers gave at every step, not at the last one alone.
-
-    Parameters
+    Attributes
     ----------
-    inputs : Inputs
     layer_type : {"gru", "lstm"}
     bidirectional : bool
     units : int
@@ -115,8 +82,50 @@ def build_rnn(
     frame : int
         Samples that one step sees; the window is padded with zeros to whole frames.
     layer_FC_size : int
+        Units of the dense layer.
     dropout_rate : float
     morphology_separates_s : bool
+        See :func:`_classify`.
+    """
+
+    layer_type: Literal["gru", "lstm"]
+    bidirectional: bool
+    units: int
+    layers: int
+    frame: int
+    layer_FC_size: int
+    dropout_rate: float
+    morphology_separates_s: bool
+
+
+def build_cnn(inputs: Inputs, architecture: CnnArchitecture) -> keras.Model:
+    """Build a convolutional network of three blocks, each convolution, batch norm, ReLU, pooling and dropout.
+
+    The windows are images one pixel wide, because TensorFlow's fast batch normalisation wants four axes. The RR
+    features have a branch of their own.
+
+    Returns
+    -------
+    keras.Model
+        Inputs ``beat`` (batch, samples, channels) and ``rhythm`` (batch, features), output (batch, 5).
+    """
+    beat, rhythm = _inputs(inputs)
+    frames = _frames(beat, FRAME)
+    x = keras.layers.Reshape((frames.shape[1], 1, frames.shape[2]))(frames)
+    sizes = (architecture.layer_1_size, architecture.layer_2_size, architecture.layer_3_size)
+    for filters, kernel in zip(sizes, KERNELS, strict=True):
+        x = keras.layers.Conv2D(filters, (kernel, 1), padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM)(x)
+        x = keras.layers.Activation("relu")(x)
+        x = keras.layers.MaxPooling2D((2, 1), padding="same")(x)
+        x = keras.layers.Dropout(architecture.dropout_rate)(x)
+    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), architecture)
+
+
+def build_rnn(inputs: Inputs, architecture: RnnArchitecture) -> keras.Model:
+    """Build a recurrent network that reads the window in frames of several samples.
+
+    The dense layer sees what the recurrent layers gave at every step, not at the last one alone.
 
     Returns
     -------
@@ -124,15 +133,13 @@ def build_rnn(
         Inputs and output as of :func:`build_cnn`.
     """
     beat, rhythm = _inputs(inputs)
-    x = _frames(beat, frame)
-    recurrent = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[layer_type]
-    for _ in range(layers):
-        layer = recurrent(units, return_sequences=True, unroll=x.shape[1] <= UNROLL_STEPS)
-        x = (keras.layers.Bidirectional(layer) if bidirectional else layer)(x)
-        x = keras.layers.Dropout(dropout_rate)(x)
-    return _classify(
-        inputs, beat, rhythm, keras.layers.Flatten()(x), layer_FC_size, dropout_rate, morphology_separates_s
-    )
+    x = _frames(beat, architecture.frame)
+    recurrent = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[architecture.layer_type]
+    for _ in range(architecture.layers):
+        layer = recurrent(architecture.units, return_sequences=True, unroll=x.shape[1] <= UNROLL_STEPS)
+        x = (keras.layers.Bidirectional(layer) if architecture.bidirectional else layer)(x)
+        x = keras.layers.Dropout(architecture.dropout_rate)(x)
+    return _classify(inputs, beat, rhythm, keras.layers.Flatten()(x), architecture)
 
 
 def _inputs(inputs: Inputs) -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -152,9 +159,7 @@ def _classify(
     beat: keras.KerasTensor,
     rhythm: keras.KerasTensor,
     x: keras.KerasTensor,
-    units: int,
-    dropout_rate: float,
-    morphology_separates_s: bool,
+    architecture: CnnArchitecture | RnnArchitecture,
 ) -> keras.Model:
     """Add the evidence of morphology and rhythm.
 
@@ -162,9 +167,9 @@ def _classify(
     ``morphology_separates_s``, the morphology has one output for N and S together: with one for each, a network
     remembers how the few patients with many S beats look, which is of use for these patients alone.
     """
-    morphology = keras.layers.Dense(units, activation="relu")(x)
-    morphology = keras.layers.Dropout(dropout_rate)(morphology)
-    if morphology_separates_s:
+    morphology = keras.layers.Dense(architecture.layer_FC_size, activation="relu")(x)
+    morphology = keras.layers.Dropout(architecture.dropout_rate)(morphology)
+    if architecture.morphology_separates_s:
         of_morphology = keras.layers.Dense(len(aami.CLASSES))(morphology)
     else:
         n_or_s = keras.layers.Dense(1)(morphology)

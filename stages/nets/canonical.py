@@ -27,8 +27,8 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
 class _Digests(dict[str, str]):
     """Of each value of a graph: what it is computed from and how, whatever it is called and wherever it stands."""
 
-    def __init__(self, graph: onnx.GraphProto, given: dict[str, str], outside: "_Digests | None" = None) -> None:
-        super().__init__(given)
+    def __init__(self, graph: onnx.GraphProto, known: dict[str, str], outside: "_Digests | None" = None) -> None:
+        super().__init__(known)
         self.graph, self.outside = graph, outside
         self.maker = {name: node for node in graph.node for name in node.output}
         self.constants = {constant.name: constant for constant in graph.initializer}
@@ -46,9 +46,9 @@ class _Digests(dict[str, str]):
             elif node.op_type == "Loop":
                 self.update(zip(node.output, self.of_loop(node), strict=True))
             else:
-                plain = sorted(a.SerializeToString(deterministic=True) for a in node.attribute if a.type != GRAPH)
+                attributes = sorted(a.SerializeToString(deterministic=True) for a in node.attribute if a.type != GRAPH)
                 place = list(node.output).index(name)
-                self[name] = _digest(node.op_type, place, *plain, *(self[one] for one in node.input))
+                self[name] = _digest(node.op_type, place, *attributes, *(self[name] for name in node.input))
         else:
             self[name] = _digest(name) if self.outside is None else self.outside[name]
         return self[name]
@@ -57,8 +57,8 @@ class _Digests(dict[str, str]):
         """Digest the outputs of a loop by what goes into it and what its body does with that."""
         body = next(_bodies(node))
         begun = ["iteration", "condition", *(self[name] for name in node.input[2:])]
-        given = dict(zip((value.name for value in body.input), begun, strict=True))
-        inner = _Digests(body, given, self)
+        known = dict(zip((value.name for value in body.input), begun, strict=True))
+        inner = _Digests(body, known, self)
         _sort_states(inner)
         results = [inner[value.name] for value in body.output[1:]]
         collected = len(results) - len(begun[2:])
@@ -98,8 +98,8 @@ def _order(graph: onnx.GraphProto) -> list[str]:
             needed.update(dict.fromkeys(node.output))
             node.attribute.sort(key=lambda attribute: attribute.name)
             below = [outer for body in _bodies(node) for outer in _order(body)]
-            for given in (*node.input, *below):
-                visit(given)
+            for needed_name in (*node.input, *below):
+                visit(needed_name)
             nodes.append(node)
 
     _swap_copies(graph)
@@ -114,7 +114,7 @@ def _order(graph: onnx.GraphProto) -> list[str]:
 
 
 def _swap_copies(graph: onnx.GraphProto) -> None:
-    """Of two outputs of which one is a copy of the other, let the later one be the copy, in place."""
+    """Let the later of two outputs be the copy, where one is a copy of the other, in place."""
     place = {value.name: number for number, value in enumerate(graph.output)}
     for node in graph.node:
         if node.op_type == "Identity" and place.get(node.output[0], len(place)) < place.get(node.input[0], -1):
@@ -137,7 +137,7 @@ def _rename(graph: onnx.GraphProto, names: dict[str, str], fresh: Iterator[str])
         node.name = node.output[0]
         node.ClearField("doc_string")
         if not node.domain:
-            node.ClearField("domain")  # that of ONNX itself, which may be said or not
+            node.ClearField("domain")  # that of ONNX itself, which may be named or not
     for value in graph.output:
         value.name = names[value.name]
     for value in (*graph.input, *graph.output):

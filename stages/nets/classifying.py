@@ -76,4 +76,4 @@ def adaptation_of(about: dict[str, Any], name: str = "the model") -> Adaptation:
 
 def ensemble_of(classifiers: list[Classifier]) -> Callable[..., NDArray[np.float32]]:
     """Average the probabilities that several classifiers give to the same beats."""
-    return lambda *beats: np.mean([one.predict(*beats) for one in classifiers], axis=0, dtype=np.float32)
+    return lambda *beats: np.mean([classifier.predict(*beats) for classifier in classifiers], axis=0, dtype=np.float32)

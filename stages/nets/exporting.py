@@ -127,7 +127,7 @@ def _layers(model: keras.Model) -> Iterator[keras.Layer]:
 def _with(config: Any, key: str, value: Any) -> Any:
     """Set a key wherever it occurs in a nested configuration."""
     if isinstance(config, dict):
-        return {name: value if name == key else _with(one, key, value) for name, one in config.items()}
+        return {name: value if name == key else _with(part, key, value) for name, part in config.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_with(one, key, value) for one in config)
+        return type(config)(_with(part, key, value) for part in config)
     return config

@@ -108,6 +108,7 @@ class DrawnBeats:
     augment: Augment
 
     def __len__(self) -> int:
+        """Count the draws of an epoch."""
         return len(self.draws.beat)
 
 
@@ -144,9 +145,11 @@ class DrawnBatches(keras.utils.PyDataset):
         self._shuffle()
 
     def __len__(self) -> int:
+        """Count the batches of an epoch."""
         return math.ceil(len(self.draws.beat) / self.settings.batch_size)
 
     def __getitem__(self, index: int) -> tuple[dict[str, NDArray[np.float32]], NDArray, NDArray]:
+        """Give the inputs, the one-hot classes and the weights of the beats of a batch."""
         drawn = self.order[index * self.settings.batch_size : (index + 1) * self.settings.batch_size]
         beat, mix = self.draws.beat[drawn], self.draws.mix[drawn]
         signals, rhythm = self.beats.signals[beat], self.beats.rhythm[beat]
@@ -163,6 +166,7 @@ class DrawnBatches(keras.utils.PyDataset):
         return {"beat": signals, "rhythm": rhythm}, self.one_hot[labels], self.weights[labels]
 
     def on_epoch_end(self) -> None:
+        """Shuffle for the next epoch."""
         self.epoch += 1
         self._shuffle()
 
@@ -178,6 +182,7 @@ class Validation(keras.callbacks.Callback):
         self.beats = beats
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add the scores to the logs."""
         logs = {} if logs is None else logs
         probabilities = predict(self.model, self.beats.signals, self.beats.rhythm)
         predicted = probabilities.argmax(axis=1)
@@ -193,10 +198,17 @@ class Validation(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the best weights, stops when nothing gets better, and saves what a killed fit needs to go on.
 
-    Without patience the best are those of the last epoch.
+    After each epoch the state of model and optimizer and the history are in ``folder``; a later fit of the same beats
+    with the same settings takes them up and ends with the same weights as one that was never killed.
 
-    After each epoch the state of model and optimizer and the history are in ``folder``; a later fit of the very same
-    thing takes them up and ends with the very same weights as one that was never killed.
+    Parameters
+    ----------
+    folder : Path
+    fingerprint : str
+        Of all that decides the weights.
+    patience : int or None
+        Epochs without a better score before the fit ends. Without patience the best weights are those of the last
+        epoch.
     """
 
     def __init__(self, folder: Path, fingerprint: str, patience: int | None) -> None:
@@ -240,6 +252,7 @@ class Checkpoint(keras.callbacks.Callback):
         return len(self.history)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Keep the weights if they are the best, and save all."""
         self.history.append({"epoch": epoch, **{name: float(value) for name, value in (logs or {}).items()}})
         if self.best_epoch == epoch:
             self.best = self.model.get_weights()
@@ -263,13 +276,16 @@ class Progress(keras.callbacks.Callback):
         self.name, self.draws, self.epochs = name, draws, epochs
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        """Start the clock of the fit."""
         self.begun = self.epoch_begun = time.perf_counter()
         self.drawn = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the clock of the epoch."""
         self.epoch_begun = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Log scores and speed."""
         logs = logs or {}
         self.drawn += self.draws
         speed = self.draws / (time.perf_counter() - self.epoch_begun)
@@ -278,9 +294,10 @@ class Progress(keras.callbacks.Callback):
         log.info("%s: epoch %d/%d  %s  %.0f beats/s", self.name, epoch + 1, self.epochs, scores, speed)
 
     def on_train_end(self, logs: dict | None = None) -> None:
+        """Log the speed of the fit."""
         if self.drawn:
             speed = self.drawn / (time.perf_counter() - self.begun)
-            log.info("%s: whole fit, graph building and validation included: %.0f beats/s", self.name, speed)
+            log.info("%s: %.0f beats/s, graph building and validation included", self.name, speed)
 
 
 def fit(
@@ -366,7 +383,7 @@ def make_deterministic(seed: int) -> None:
 
 
 def processes() -> int:
-    """How many networks to fit at once: one a core, one in all where a GPU does the work."""
+    """Count the networks to fit at once: one a core, one in all where a GPU does the work."""
     return 1 if tf.config.list_physical_devices("GPU") else os.cpu_count() or 1
 
 

@@ -97,7 +97,7 @@ def _keras(path: Path, _: int) -> Classifier:
     # One graph for any number of beats: `network.predict` traces one for the first number it meets and another for the
     # rest, and TensorFlow optimises them differently, so that the last bits would depend on what was classified before.
     @tf.function(
-        input_signature=[{given.name: tf.TensorSpec(given.shape, given.dtype) for given in network.inputs}],
+        input_signature=[{tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in network.inputs}],
         autograph=False,
     )
     def classify(inputs: dict[str, tf.Tensor]) -> tf.Tensor:

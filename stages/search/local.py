@@ -145,9 +145,9 @@ def run_trials(
         config = _point(configuration, seed, draw) if configuration.method == "grid" else _suggest(trial, configuration)
         return _run(trial, config, configuration.metric.name, objective, watch)
 
-    def tell(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    def log_trial(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         if DRAW in trial.user_attrs:
-            log.info("trial %d of %d: %s", len(_draws(study)[0]), wanted, _told(trial, configuration))
+            log.info("trial %d of %d: %s", len(_draws(study)[0]), wanted, _line(trial, configuration))
 
     while True:
         with warnings.catch_warnings():
@@ -160,7 +160,7 @@ def run_trials(
             time.sleep(POLL_S)
             continue
         try:
-            study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[tell])
+            study.optimize(run, n_trials=1, catch=(Exception,), callbacks=[log_trial])
         except (ValueError, AssertionError) as error:
             # Errors of the trial are caught above. These Optuna raises when the trial has been given up meanwhile.
             log.warning("this process was silent for over %d s, and another gave its trial up (%s)", GRACE_S, error)
@@ -171,17 +171,18 @@ def trials_of(study: optuna.Study) -> list[Trial]:
 
     The trial with which a draw was given up has failed.
     """
-    found, killed = [], Counter[int]()
-    for trial in _begun(study):
-        if not trial.state.is_finished():
+    trials, killed = [], Counter[int]()
+    for stored in _begun(study):
+        if not stored.state.is_finished():
             continue
-        one, draw = _as_trial(trial), trial.user_attrs[DRAW]
-        if one.state == "interrupted" and BY_HAND not in trial.user_attrs:
+        trial, draw = _as_trial(stored), stored.user_attrs[DRAW]
+        if trial.state == "interrupted" and BY_HAND not in stored.user_attrs:
             killed[draw] += 1
             if killed[draw] == KILLS:
-                one = replace(one, state="failed", error=f"the process was killed {KILLS} times, out of memory perhaps")
-        found.append(one)
-    return found
+                error = f"the process was killed {KILLS} times, out of memory perhaps"
+                trial = replace(trial, state="failed", error=error)
+        trials.append(trial)
+    return trials
 
 
 def _begun(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -311,7 +312,8 @@ def _state(trial: optuna.trial.FrozenTrial) -> State:
     return "pruned" if trial.state == TrialState.PRUNED else "complete"
 
 
-def _told(trial: optuna.trial.FrozenTrial, configuration: SweepConfiguration) -> str:
-    one = _as_trial(trial)
-    score = "no score" if one.score is None else f"{configuration.metric.name} {one.score:.4f}"
-    return f"{one.state} after {one.epochs} epochs and {one.seconds:.0f} s, {score}, {one.config} {one.error}".strip()
+def _line(trial: optuna.trial.FrozenTrial, configuration: SweepConfiguration) -> str:
+    ended = _as_trial(trial)
+    score = "no score" if ended.score is None else f"{configuration.metric.name} {ended.score:.4f}"
+    cost = f"{ended.epochs} epochs and {ended.seconds:.0f} s"
+    return f"{ended.state} after {cost}, {score}, {ended.config} {ended.error}".strip()

@@ -192,8 +192,8 @@ class Metric(Described):
 class Hyperband(Described):
     """When a trial is ended early: given ``min_iter``, or ``max_iter`` and the number of brackets ``s``.
 
-    Here a trial is judged by its score number ``min_iter``, as soon as that is logged. The engine that W&B published
-    (https://github.com/wandb/sweeps) counts from zero: it judges by score number ``min_iter + 1`` when that is there,
+    Here a trial is compared by its score number ``min_iter``, as soon as that is logged. The engine that W&B published
+    (https://github.com/wandb/sweeps) counts from zero: it compares by score number ``min_iter + 1`` when that is there,
     so online a trial runs an epoch longer before it can be ended.
     """
 
@@ -240,7 +240,7 @@ class SweepConfiguration(Described):
         return self
 
     def as_given(self) -> dict[str, Any]:
-        """The configuration as plain lists and mappings, for W&B."""
+        """Give the configuration as plain lists and mappings, for W&B."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 

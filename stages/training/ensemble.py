@@ -118,8 +118,8 @@ def fit_plan(plan: Plan) -> tuple[CrossValidated, Ensemble]:
     fits: list[FittedFold] = Parallel(n_jobs=min(processes(), len(folds)))(
         delayed(fit_fold)(plan, fold, number) for number, fold in enumerate(folds)
     )
-    networks = [restored(plan, one) for one in fits]
-    drawn = sum(len(one.fold.draws.beat) * len(one.history) for one in fits)
+    networks = [restored(plan, fitted) for fitted in fits]
+    drawn = sum(len(fitted.fold.draws.beat) * len(fitted.history) for fitted in fits)
     log.info("%s: %.0f beats/s in all, everything included", plan.title, drawn / (time.perf_counter() - begun))
     ensemble = Ensemble(networks[-plan.design.ensemble.members :])
     return cross_validated(plan, fits[: len(plan.cross_validated)]), ensemble
@@ -155,7 +155,7 @@ def restored(plan: Plan, fitted: FittedFold) -> keras.Model:
 def cross_validated(plan: Plan, fits: Sequence[FittedFold]) -> CrossValidated:
     """Put together what fits gave to the fold that each left out."""
     probabilities = np.full((len(plan.training.table), len(aami.CLASSES)), np.nan, dtype=np.float32)
-    for one in fits:
-        probabilities[one.fold.rows] = one.probabilities
-    history = pd.concat([one.history.assign(fold=one.fold.name) for one in fits])
-    return CrossValidated([one.fold for one in fits], history, probabilities)
+    for fitted in fits:
+        probabilities[fitted.fold.rows] = fitted.probabilities
+    history = pd.concat([fitted.history.assign(fold=fitted.fold.name) for fitted in fits])
+    return CrossValidated([fitted.fold for fitted in fits], history, probabilities)

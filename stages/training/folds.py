@@ -1,6 +1,6 @@
 """What training and searching share: folds of the training beats, and networks as params.yaml describes them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,14 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.config import paths
-from stages.config.params import Cnn, EnsembleParams, Fit, Params, Rnn, Train
+from stages.config.params import Cnn, EnsembleParams, Fit, Params, Train
 from stages.ecg import aami
 from stages.ecg.balancing import augment_beats
 from stages.ecg.beatset import About, read_beats
 from stages.files.writing import read_json
 from stages.nets.adapting import Adaptation, Adapter
 from stages.nets.backend import keras
-from stages.nets.building import Inputs, build_cnn, build_rnn
+from stages.nets.building import CnnArchitecture, Inputs, RnnArchitecture, build_cnn, build_rnn
 from stages.nets.fitting import Augment, Beats, DrawnBeats, Draws, FoldFit, Settings
 from stages.scores import per_beat
 
@@ -180,12 +180,13 @@ def augmentation(strength: dict[str, float], rate_hz: float) -> Augment:
 def build(training: Training, scaler: Scaler, design: Design) -> keras.Model:
     """Build the network of a design, with the scaler of the rhythm features inside."""
     inputs = Inputs(training.about.fmt.shape, scaler["center"], scaler["scale"])
-    builders: dict[type[Fit], Callable[..., keras.Model]] = {Cnn: build_cnn, Rnn: build_rnn}
-    dropout_rate = design.network.dropout_rate * design.ensemble.dropout_factor
-    network = design.network.model_dump(exclude=FIT_KEYS) | {"dropout_rate": dropout_rate}
-    return builders[type(design.network)](
-        inputs, **network, morphology_separates_s=design.ensemble.morphology_separates_s
-    )
+    architecture = design.network.model_dump(exclude=FIT_KEYS) | {
+        "dropout_rate": design.network.dropout_rate * design.ensemble.dropout_factor,
+        "morphology_separates_s": design.ensemble.morphology_separates_s,
+    }
+    if isinstance(design.network, Cnn):
+        return build_cnn(inputs, CnnArchitecture(**architecture))
+    return build_rnn(inputs, RnnArchitecture(**architecture))
 
 
 def settings_of(design: Design, number: int, fraction_of_epochs: float = 1.0) -> Settings:

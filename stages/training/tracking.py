@@ -64,7 +64,7 @@ def resolve_mode(settings: Tracking) -> str:
 
 
 class _StoppedEarlyError(Exception):
-    """The process that runs a trial was told to end."""
+    """The process that runs a trial was asked to end."""
 
 
 class SweepError(RuntimeError):
@@ -247,12 +247,12 @@ def read_sweep(sweep: str) -> tuple[str, list[dict[str, Any]]]:
     import wandb
 
     with _explained(sweep):
-        found = wandb.Api().sweep(sweep)
+        stored = wandb.Api().sweep(sweep)
         runs = [
             {"name": run.id, "state": run.state, "config": dict(run.config), "summary": dict(run.summary)}
-            for run in found.runs
+            for run in stored.runs
         ]
-        return found.state, runs
+        return stored.state, runs
 
 
 def _run_agent_of_one_trial(sweep: str, run_trial: Callable[[], None]) -> None:

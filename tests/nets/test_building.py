@@ -1,36 +1,38 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
-from stages.nets.building import Inputs, average, build_cnn, build_rnn
+from stages.nets.building import CnnArchitecture, Inputs, RnnArchitecture, average, build_cnn, build_rnn
 
 INPUTS = Inputs((198, 2), [0.1, 0.2, 1.0, 0.0], [0.05, 0.06, 0.1, 0.02])
-CNN = {
-    "layer_1_size": 8,
-    "layer_2_size": 8,
-    "layer_3_size": 8,
-    "layer_FC_size": 16,
-    "dropout_rate": 0.3,
-    "morphology_separates_s": False,
-}
-RNN = {
-    "layer_type": "gru",
-    "bidirectional": True,
-    "units": 8,
-    "layers": 1,
-    "frame": 11,
-    "layer_FC_size": 16,
-    "dropout_rate": 0.3,
-    "morphology_separates_s": False,
-}
+CNN = CnnArchitecture(
+    layer_1_size=8,
+    layer_2_size=8,
+    layer_3_size=8,
+    layer_FC_size=16,
+    dropout_rate=0.3,
+    morphology_separates_s=False,
+)
+RNN = RnnArchitecture(
+    layer_type="gru",
+    bidirectional=True,
+    units=8,
+    layers=1,
+    frame=11,
+    layer_FC_size=16,
+    dropout_rate=0.3,
+    morphology_separates_s=False,
+)
 
 VARIANTS = [
     (build_cnn, CNN),
-    (build_cnn, {**CNN, "layer_2_size": 24, "layer_FC_size": 8}),
+    (build_cnn, replace(CNN, layer_2_size=24, layer_FC_size=8)),
     (build_rnn, RNN),
-    (build_rnn, {**RNN, "layer_type": "lstm", "bidirectional": False}),
-    (build_rnn, {**RNN, "layers": 2, "frame": 13}),  # 13 does not divide 198
-    (build_rnn, {**RNN, "frame": 4}),  # 50 steps: not unrolled
+    (build_rnn, replace(RNN, layer_type="lstm", bidirectional=False)),
+    (build_rnn, replace(RNN, layers=2, frame=13)),  # 13 does not divide 198
+    (build_rnn, replace(RNN, frame=4)),  # 50 steps: not unrolled
 ]
 
 
@@ -42,17 +44,17 @@ def beats(count=6, shape=(198, 2)):
     }
 
 
-@pytest.mark.parametrize(("build", "sizes"), VARIANTS)
-def test_gives_probabilities_of_five_classes(build, sizes):
-    probabilities = build(INPUTS, **sizes).predict(beats(), verbose=0)
+@pytest.mark.parametrize(("build", "architecture"), VARIANTS)
+def test_gives_probabilities_of_five_classes(build, architecture):
+    probabilities = build(INPUTS, architecture).predict(beats(), verbose=0)
     assert probabilities.shape == (6, 5)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("build", "sizes"), VARIANTS[:3])
-def test_sees_both_the_beat_and_its_rhythm(build, sizes):
+@pytest.mark.parametrize(("build", "architecture"), VARIANTS[:3])
+def test_sees_both_the_beat_and_its_rhythm(build, architecture):
     keras.utils.set_random_seed(1)
-    model = build(INPUTS, **sizes)
+    model = build(INPUTS, architecture)
     plain = model.predict(beats(), verbose=0)
     for name in ("beat", "rhythm"):
         changed = beats()
@@ -62,26 +64,26 @@ def test_sees_both_the_beat_and_its_rhythm(build, sizes):
 
 def test_the_kachuee_window_fits_both_networks():
     inputs = Inputs((187, 1), INPUTS.center, INPUTS.scale)
-    for build, sizes in ((build_cnn, CNN), (build_rnn, RNN)):
-        assert build(inputs, **sizes).predict(beats(shape=(187, 1)), verbose=0).shape == (6, 5)
+    for build, architecture in ((build_cnn, CNN), (build_rnn, RNN)):
+        assert build(inputs, architecture).predict(beats(shape=(187, 1)), verbose=0).shape == (6, 5)
 
 
 def test_the_scaler_is_inside_the_network():
-    model = build_cnn(INPUTS, **CNN)
+    model = build_cnn(INPUTS, CNN)
     layer = next(layer for layer in model.layers if isinstance(layer, keras.layers.Normalization))
     scaled = np.asarray(layer(np.array([INPUTS.center, np.add(INPUTS.center, INPUTS.scale)], dtype=np.float32)))
     np.testing.assert_allclose(scaled, [[0] * 4, [1] * 4], atol=1e-4)
 
 
-@pytest.mark.parametrize(("build", "sizes"), VARIANTS[:3:2])
-def test_unless_shape_may_tell_only_rhythm_does(build, sizes):
+@pytest.mark.parametrize(("build", "architecture"), VARIANTS[:3:2])
+def test_unless_shape_may_tell_only_rhythm_does(build, architecture):
     keras.utils.set_random_seed(1)
-    model = build(INPUTS, **sizes)
+    model = build(INPUTS, architecture)
     one, other = beats(), beats()
     other["beat"] = other["beat"][::-1] * 3
     ratios = [p[:, 1] / p[:, 0] for p in (model.predict(one, verbose=0), model.predict(other, verbose=0))]
     np.testing.assert_allclose(*ratios, rtol=1e-3)
-    telling = build(INPUTS, **{**sizes, "morphology_separates_s": True})
+    telling = build(INPUTS, replace(architecture, morphology_separates_s=True))
     told = [p[:, 1] / p[:, 0] for p in (telling.predict(one, verbose=0), telling.predict(other, verbose=0))]
     assert np.abs(told[0] / told[1] - 1).max() > 0.01
     early = {**one, "rhythm": one["rhythm"] - 0.3}
@@ -94,7 +96,7 @@ def test_an_ensemble_gives_the_mean_of_its_members():
     members = []
     for seed in (1, 2, 3):
         keras.utils.set_random_seed(seed)
-        members.append(build_cnn(INPUTS, **CNN))
+        members.append(build_cnn(INPUTS, CNN))
     apart = [member.predict(beats(), verbose=0) for member in members]
     together = average(members, "cnn").predict(beats(), verbose=0)
     np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-6)

@@ -9,7 +9,7 @@ import onnx
 import onnx.reference
 import pytest
 
-from stages.nets.building import Inputs, average, build_cnn, build_rnn
+from stages.nets.building import CnnArchitecture, Inputs, RnnArchitecture, average, build_cnn, build_rnn
 from stages.nets.canonical import canonical
 from stages.nets.classifying import ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
@@ -33,8 +33,8 @@ ABOUT = {
 @pytest.fixture(scope="module")
 def networks():
     keras.utils.set_random_seed(4)
-    members = [build_rnn(INPUTS, kind, True, 4, 1, 9, 8, 0.3, False) for kind in ("gru", "lstm")]
-    cnn = build_cnn(INPUTS, 4, 8, 8, 8, 0.3, True)
+    members = [build_rnn(INPUTS, RnnArchitecture(kind, True, 4, 1, 9, 8, 0.3, False)) for kind in ("gru", "lstm")]
+    cnn = build_cnn(INPUTS, CnnArchitecture(4, 8, 8, 8, 0.3, True))
     rng = np.random.default_rng(1)
     for network in (cnn, *members):  # away from the beginning, where batch normalisation does nothing
         network.set_weights([weights + rng.uniform(0, 0.3, weights.shape) for weights in network.get_weights()])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.nets.building import Inputs, build_cnn
+from stages.nets.building import CnnArchitecture, Inputs, build_cnn
 from stages.nets.fitting import (
     Beats,
     DrawnBatches,
@@ -52,7 +52,7 @@ def unchanged(signals, _):
 
 def small_network():
     make_deterministic(SETTINGS.seed)
-    return build_cnn(Inputs((60, 1), [0.0, 0.0], [1.0, 1.0]), 8, 8, 8, 16, 0.3, True)
+    return build_cnn(Inputs((60, 1), [0.0, 0.0], [1.0, 1.0]), CnnArchitecture(8, 8, 8, 16, 0.3, True))
 
 
 def run(folder, callbacks=(), settings=SETTINGS, train=None, validated=True):

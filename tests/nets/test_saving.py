@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from stages.nets.building import Inputs, average, build_cnn, build_rnn
+from stages.nets.building import CnnArchitecture, Inputs, RnnArchitecture, average, build_cnn, build_rnn
 from stages.nets.classifying import ModelFileError
 from stages.nets.runtimes import load
 from stages.nets.saving import load_network, save_classifier
@@ -27,16 +27,20 @@ ABOUT = {
 def networks():
     keras.utils.set_random_seed(4)
     return {
-        "cnn": build_cnn(INPUTS, 16, 32, 64, 32, 0.3, False),
-        "rnn": average([build_rnn(INPUTS, "gru", True, 48, 1, 11, 32, 0.3, True) for _ in range(2)], "rnn"),
+        "cnn": build_cnn(INPUTS, CnnArchitecture(16, 32, 64, 32, 0.3, False)),
+        "rnn": average(
+            [build_rnn(INPUTS, RnnArchitecture("gru", True, 48, 1, 11, 32, 0.3, True)) for _ in range(2)], "rnn"
+        ),
     }
 
 
 def small_networks():
     keras.utils.set_random_seed(4)
     return {
-        "cnn": build_cnn(INPUTS, 4, 4, 4, 8, 0.3, False),
-        "rnn": average([build_rnn(INPUTS, "gru", True, 4, 1, 40, 8, 0.3, True) for _ in range(2)], "rnn"),
+        "cnn": build_cnn(INPUTS, CnnArchitecture(4, 4, 4, 8, 0.3, False)),
+        "rnn": average(
+            [build_rnn(INPUTS, RnnArchitecture("gru", True, 4, 1, 40, 8, 0.3, True)) for _ in range(2)], "rnn"
+        ),
     }
 
 
