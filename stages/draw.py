@@ -53,9 +53,9 @@ def draw_beats(params: Params) -> Iterator[Drawing]:
     counts = table_of(folder / "class_counts.csv").rename(columns={"set": "fold"}).replace({"fold": SETS})
     yield "explore/class_counts", scores.class_count_figure(counts, title)
     means = table_of(folder / "mean_beats.csv")
-    shapes = [matrix_of(means, "class", "time_s", values) for values in ("mean", "sd")]
+    mean, spread = (matrix_of(means, "class", "time_s", values) for values in ("mean", "sd"))
     times_s, unit = means["time_s"].unique(), params.extract.beat_format.unit
-    yield "explore/mean_beats", scores.beats_figure(*shapes, times_s, aami.CLASSES, title, unit)
+    yield "explore/mean_beats", scores.beats_figure(mean, spread, times_s, aami.CLASSES, title, unit)
     intervals = pd.read_parquet(paths.RR_INTERVALS)
     labels = pd.Categorical(intervals["class"], categories=list(aami.CLASSES)).codes
     yield "explore/rr_scatter", scores.rr_scatter(intervals["rr_pre_s"], intervals["rr_post_s"], labels, title)
