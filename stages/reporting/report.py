@@ -180,9 +180,7 @@ def report_page(results: Results) -> str:
         "sides, as in most tutorials.",
     ]
     pictures = [
-        Section(
-            kind.title, [Text([kind.words]), *beside_picture(name, labels), *model_pictures(labels, name)], kind.columns
-        )
+        Section(kind.title, [Text([kind.words]), *areas_of(name, labels), *model_pictures(labels, name)], kind.columns)
         for name, kind in KINDS.items()
     ]
     sections = [
@@ -419,8 +417,8 @@ def by_group(label: str, subgroups: pd.DataFrame) -> Table:
     return Table(f"By sex and age, {label}", names, rows)
 
 
-def beside_picture(kind: str, labels: Mapping[str, str]) -> list[Table]:
-    """Give the table that belongs to a kind of figure: the areas under the curves beside the first of these."""
+def areas_of(kind: str, labels: Mapping[str, str]) -> list[Table]:
+    """Give the areas under the curves beside the first kind of curves, and nothing beside other figures."""
     return [areas(labels)] if kind == "roc" else []
 
 
