@@ -60,6 +60,7 @@ class Source:
 
     @property
     def duration_s(self) -> float:
+        """Length of the recording, s."""
         return self.length / self.fs
 
 
@@ -111,6 +112,13 @@ def _plain(name: str) -> str:
 
 
 def millivolts_of(path: Path, units: str) -> float:
+    """Give how many mV one of the units is.
+
+    Raises
+    ------
+    RecordError
+        If the units are not of a voltage.
+    """
     try:
         return MV[units.strip().strip("'\"").lower()]
     except KeyError:

@@ -55,19 +55,22 @@ class Form:
 def open_text(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
     """Open a table of text; see :func:`stages.readers.source.open_source`."""
     form = _form(path)
-    frames = pd.read_csv(
-        path,
-        sep=form.separator,
-        decimal=form.decimal,
-        header=None,
-        names=form.names,
-        index_col=False,
-        skiprows=form.skipped,
-        comment="#",
-        chunksize=ROWS_AT_ONCE,
-        skipinitialspace=True,
-    )
-    with _table(path, form.names, dict(zip(form.names, form.units, strict=False)), frames, lead, fs, units) as source:
+    of_units = dict(zip(form.names, form.units, strict=False))
+    with (
+        pd.read_csv(
+            path,
+            sep=form.separator,
+            decimal=form.decimal,
+            header=None,
+            names=form.names,
+            index_col=False,
+            skiprows=form.skipped,
+            comment="#",
+            chunksize=ROWS_AT_ONCE,
+            skipinitialspace=True,
+        ) as frames,
+        _table(path, form.names, of_units, frames, lead, fs, units) as source,
+    ):
         yield source
 
 
@@ -117,7 +120,7 @@ def _is_number(cell: str, decimal: str) -> bool:
 
 
 def _distinct(names: Iterator[str] | list[str]) -> list[str]:
-    """Number the names that occur again."""
+    """Give names that occur again a number."""
     found: list[str] = []
     for name in names:
         again = 2

@@ -88,7 +88,7 @@ class Score(NamedTuple):
     defined: float
 
     def __str__(self) -> str:
-        """The score and its interval in print.
+        """Print the score and its interval.
 
         Resamples that all score alike, as those of a class that is never found, say nothing of other patients.
         """
