@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from stages.search import local
-from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
+from stages.search.local import Course, forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from tests.search.sample import configuration
 
 
@@ -28,7 +28,7 @@ def climb(config, report):
 def search(folder, sweep, objective=climb, watch=unwatched, seed=1):
     storage = folder / "trials.sqlite3"
     study = open_study(storage, "search", sweep)
-    run_trials(storage, study, sweep, objective, watch, seed, most_epochs=4)
+    run_trials(storage, study, Course(sweep, seed, most_epochs=4), objective, watch)
     return trials_of(study)
 
 
