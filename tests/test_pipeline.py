@@ -137,6 +137,27 @@ def test_the_report_and_the_cards_are_labelled_and_the_same_again(rebuilt):
 
 
 @pytest.mark.slow
+def test_every_picture_is_drawn(rebuilt):
+    drawn = {path.relative_to(rebuilt / "metrics").as_posix() for path in (rebuilt / "metrics").rglob("*.png")}
+    networks = [f"{protocol}/{model}" for protocol in ("inter_patient", "intra_patient") for model in ("cnn", "rnn")]
+    kinds = ("confusion", "mistakes", "pairs", "pr", "records", "reliability", "roc")
+    expected = {
+        "robustness",
+        *(f"explore/{name}" for name in ("class_counts", "mean_beats", "rr_scatter", *(f"strip_{c}" for c in "NSVFQ"))),
+        *(
+            f"{subject}/{protocol}"
+            for subject in ("balance", "compare")
+            for protocol in ("inter_patient", "intra_patient")
+        ),
+        *(f"training/{network.replace('/', '_')}" for network in networks),
+        *(f"{network}/{kind}" for network in networks for kind in kinds),
+    }
+    of_searches = {f"{model}_{kind}" for model in ("cnn", "rnn") for kind in ("history", "importance", "parallel")}
+    assert {path for path in drawn if path.startswith("figures/")} == {f"figures/{name}.png" for name in expected}
+    assert {path for path in drawn if "sweep/" in path} == {f"sweep/figures/{name}.png" for name in of_searches}
+
+
+@pytest.mark.slow
 def test_every_record_of_a_test_fold_is_annotated_by_all_three(rebuilt):
     for folder, annotator in (("cnn", "cnn"), ("rnn", "rnn"), ("ensemble", "ens")):
         files = sorted((rebuilt / "data" / "annotations" / "inter_patient" / folder).iterdir())
