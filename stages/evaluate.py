@@ -90,7 +90,7 @@ def write_predictions(protocol: str, model: str, beats: BeatSet, probabilities: 
     with replacing(paths.PREDICTIONS / protocol / f"{model}.parquet") as unfinished:
         predictions(beats, probabilities).to_parquet(unfinished, index=False)
     means = mean_beats(beats, probabilities.argmax(axis=1))
-    with replacing(paths.MEAN_BEATS / protocol / f"{model}.csv") as unfinished:
+    with replacing(paths.DRAWN_FROM / protocol / f"{model}.csv") as unfinished:
         means.round(6).to_csv(unfinished, index=False)
 
 
