@@ -2,7 +2,7 @@
 
 ``models/<protocol>/<model>.keras``, ``data/balanced/<protocol>/test/`` and the raw records in. Out come the headlines
 ``metrics/<protocol>/<model>.json``, everything else in the folder of that name, the probabilities of every test beat in
-``data/predictions/``, the mean beats of each pair of classes in ``data/mean_beats/`` and the classes as WFDB annotation
+``data/predictions/``, the mean beats of each pair of classes in ``data/drawn_from/`` and the classes as WFDB annotation
 files in ``data/annotations/``.
 """
 
