@@ -1,4 +1,4 @@
-"""How an exported network is held against Keras; the network here is made up."""
+"""How an exported network is compared with Keras; the network here is made up."""
 
 import numpy as np
 import pandas as pd

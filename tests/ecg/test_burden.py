@@ -35,7 +35,7 @@ def test_couplets_and_runs():
     assert [run["beats"] for run in found["runs"]["S"]] == [3]
 
 
-def test_what_was_not_judged_ends_a_run():
+def test_what_was_not_classified_ends_a_run():
     assert summed("VV-VV")["couplets"]["V"] == 2
     assert summed("VV-VV")["runs"]["V"] == []
     assert summed("NN-")["classified"] == 2

@@ -60,7 +60,7 @@ def test_a_recording_is_divided_into_half_hours(minutes, count):
     assert all(first[1] == second[0] for first, second in pairwise(parts))
 
 
-def test_detected_beats_are_judged(beat_format):
+def test_detected_beats_are_classified(beat_format):
     signal, beats = made_up(120)
     found = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
     assert np.abs(found["sample"].to_numpy()[2:-2] - beats[-len(found) :][2:-2]).max() <= 3
@@ -100,7 +100,7 @@ def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypat
     assert (np.diff(detected["sample"]) > 0).all()
 
 
-def test_what_cannot_be_read_is_not_judged(beat_format):
+def test_what_cannot_be_read_is_not_classified(beat_format):
     signal, beats = made_up(120)
     signal[40 * FS : 50 * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
