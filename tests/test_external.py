@@ -84,7 +84,7 @@ def test_a_database_in_the_manner_of_svdb_is_evaluated(tmp_path, published):
     assert about["records"] == 2
     assert about["remarks"] == {
         "Annotations outside the signal were left out.": list(RECORDS),
-        "Lead ECG1 was taken, the first of 2; the networks learned from MLII.": list(RECORDS),
+        "Lead ECG1 was taken, the first of 2; the networks were trained on MLII.": list(RECORDS),
         "The header says no gain, so 200 units a mV were assumed.": list(RECORDS),
         "The header says no units, so they were taken for mV.": list(RECORDS),
     }

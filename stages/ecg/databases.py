@@ -83,7 +83,7 @@ class Database:
         return self.same_subject.get(record, record)
 
     def records_of(self, name: str) -> tuple[str, ...]:
-        """The records of a set that ``counts`` names: ``all``, ``ds1``, ``ds2`` or ``left_out``."""
+        """Give the records of a set that ``counts`` names: ``all``, ``ds1``, ``ds2`` or ``left_out``."""
         return self.records if name == "all" else getattr(self, name)
 
 

@@ -23,7 +23,7 @@ MARGIN_S = 0.5
 """Put around what is missing or saturated, for filters and windows reach into it."""
 
 NOISE_WINDOW_S = 10.0
-"""Length of the windows that are judged as a whole, as in Clifford et al., "Signal quality indices and data fusion for
+"""Length of the windows that are noisy or not, as in Clifford et al., "Signal quality indices and data fusion for
 determining clinical acceptability of electrocardiograms", Physiol Meas 33(9):1419-1433 (2012)."""
 
 QRS_BAND_HZ = (5.0, 15.0)
@@ -31,12 +31,11 @@ MUSCLE_BAND_HZ = (25.0, 100.0)
 
 BETWEEN_BEATS = 0.19
 """Most that a readable window has of the ratio of median to 97th percentile of the rectified QRS band. QRS complexes
-are short, so the median is that between them. Of the windows of DS1 0.3 % are above, of its V, S and F beats none is in
-one; with electrode noise added to six of its records at an SNR of 0 dB 30 % are."""
+are short, so the median is that between them. Chosen on DS1, with and without electrode noise added."""
 
 MUSCLE = 0.05
 """Most that a readable window has of the ratio of the median of the rectified muscle band to the 98th percentile of the
-signal. Of the windows of DS1 0.2 % are above; with muscle noise at 0 dB 68 %."""
+signal. Chosen on DS1, with and without muscle noise added."""
 
 SILENT_S = 10.0
 """Of readable signal without a beat: longer than pauses are, so that the detector is more likely to have failed."""
@@ -50,10 +49,9 @@ BEFORE_QRS_S = (-0.25, -0.06)
 NEIGHBOURS = 11
 RESTLESS = 0.18
 """Most that the signal before a readable QRS complex differs from that before those around it: standard deviation, in
-units of the median R wave, mean of 11 beats. Electrodes that move make waves like QRS complexes, but anywhere. Of the
-beats of DS1 that pass else, 0.02 % are above, of its V, S and F beats 0.2 %; with electrode motion at 0 dB 89 % are, at
--6 dB 99 %. The deviation from the mean beat tells more than the signal itself: that of a tachycardia is large as well,
-but the same from beat to beat."""
+units of the median R wave, mean of 11 beats. Electrodes that move make waves like QRS complexes, but anywhere. The
+deviation from the mean beat tells more than the signal itself: that of a tachycardia is large as well, but the same
+from beat to beat. Chosen on DS1, with and without electrode motion added."""
 
 TINY = 1e-9
 

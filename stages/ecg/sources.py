@@ -303,6 +303,8 @@ class _Fetch:
             raise SourceError(f"{url} answers with errors only: {error}") from error
         except requests.RequestException as error:
             raise SourceError(f"{url} cannot be reached: {error}") from error
+        if self.stop.is_set():
+            response.close()
         self.heard()
         if response.status_code != requests.codes.ok:
             response.close()

@@ -22,7 +22,7 @@ GUESSED_UNITS = (("V", 0.02), ("mV", 20.0), ("uV", 20_000.0))
 GUESS_FROM_S = 60.0
 
 LEADS = ("MLII", "II", "ML2", "V5", "CM5", "I")
-"""Leads in which a QRS complex looks most as in those that the networks learned from, the best first."""
+"""Leads in which a QRS complex looks most as in those that the networks were trained on, the best first."""
 
 ALL_LEADS_ARE = re.compile(r"^(ECG|EKG|LEAD|MDC_ECG_LEAD)[\s_-]*(?=\S)", re.IGNORECASE)
 
@@ -60,6 +60,7 @@ class Source:
 
     @property
     def duration_s(self) -> float:
+        """Length of the recording, s."""
         return self.length / self.fs
 
 
@@ -99,10 +100,10 @@ def choose_lead(path: Path, leads: tuple[str, ...], lead: str | None) -> tuple[i
     for number, wanted in enumerate(LEADS):
         if wanted in plain:
             at = plain.index(wanted)
-            usual = () if number < 3 else (f"Lead {leads[at]} was taken; the networks learned from MLII.",)
+            usual = () if number < 3 else (f"Lead {leads[at]} was taken; the networks were trained on MLII.",)
             return at, usual
     which = f"the first of {len(leads)}" if len(leads) > 1 else "the only one"
-    return 0, (f"Lead {leads[0]} was taken, {which}; the networks learned from MLII.",)
+    return 0, (f"Lead {leads[0]} was taken, {which}; the networks were trained on MLII.",)
 
 
 def _plain(name: str) -> str:
@@ -111,6 +112,13 @@ def _plain(name: str) -> str:
 
 
 def millivolts_of(path: Path, units: str) -> float:
+    """Give the millivolts of one unit.
+
+    Raises
+    ------
+    RecordError
+        If it is no unit of a voltage.
+    """
     try:
         return MV[units.strip().strip("'\"").lower()]
     except KeyError:

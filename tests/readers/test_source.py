@@ -132,7 +132,7 @@ def test_a_lead_is_known_by_its_bare_name(write_record):
     with open_source(write_record(leads=("V1", "V2")) / "x1", lead="ecg v2") as source:
         assert source.lead == "V2"
     with open_source(write_record(leads=("V1", "V2")) / "x1") as source:
-        assert source.remarks == ("Lead V1 was taken, the first of 2; the networks learned from MLII.",)
+        assert source.remarks == ("Lead V1 was taken, the first of 2; the networks were trained on MLII.",)
 
 
 @pytest.mark.parametrize("name", ["a.edf", "a.csv", "a", "a.xyz"])
