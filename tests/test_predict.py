@@ -20,7 +20,7 @@ from stages.nets.building import CnnArchitecture, Inputs, RnnArchitecture, build
 from stages.nets.classifying import ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
 from stages.nets.saving import save_classifier
-from tests.inference.test_stretches import FS, made_up
+from tests.made_up import FS, rhythm
 
 FORMAT = {
     "window": "fixed",
@@ -82,7 +82,7 @@ def at_home(home, monkeypatch):
 @pytest.fixture
 def record(tmp_path) -> Path:
     """A record of MLII and V5, annotated."""
-    signal, beats = made_up(SECONDS)
+    signal, beats = rhythm(SECONDS)
     both = np.stack([signal, 0.5 * signal], axis=1)
     wfdb.wrsamp("x1", FS, ["mV"] * 2, ["MLII", "V5"], both, fmt=["16"] * 2, adc_gain=[1000.0] * 2, baseline=[0] * 2,
                 write_dir=str(tmp_path))  # fmt: skip
@@ -117,7 +117,7 @@ def test_a_lead_upside_down_is_reported_and_can_be_turned(record, tmp_path):
     expected = predict.classify(record, model="cnn", beats="atr")
     assert DOWNWARD not in expected.summary["remarks"]
     assert expected.beats["upright"].all()
-    signal, beats = made_up(SECONDS)
+    signal, beats = rhythm(SECONDS)
     wfdb.wrsamp("x2", FS, ["mV"], ["MLII"], -signal[:, None], fmt=["16"], adc_gain=[1000.0], baseline=[0],
                 write_dir=str(tmp_path))  # fmt: skip
     wfdb.wrann("x2", "atr", beats, ["N"] * len(beats), write_dir=str(tmp_path))
@@ -132,7 +132,7 @@ def test_a_lead_upside_down_is_reported_and_can_be_turned(record, tmp_path):
 
 
 def test_beats_of_an_annotator(record):
-    _, beats = made_up(SECONDS)
+    _, beats = rhythm(SECONDS)
     found = predict.classify(record, model="cnn", beats="atr")
     assert found.beats["sample"].tolist() == beats.tolist()
     assert found.summary["beats_from"] == "atr"
@@ -140,7 +140,7 @@ def test_beats_of_an_annotator(record):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
 def test_other_files_of_the_same_signal(tmp_path, record, kind):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     table = pd.DataFrame({"time": np.arange(len(signal)) / FS, "MLII": signal})
     path = tmp_path / f"x1.{kind}"
     if kind == "npy":
@@ -158,7 +158,7 @@ def test_other_files_of_the_same_signal(tmp_path, record, kind):
 
 @pytest.mark.parametrize("fs", [100, 128, 250, 1000])
 def test_any_sampling_rate(tmp_path, record, fs):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     times = np.arange(SECONDS * fs) / fs
     np.save(tmp_path / "x.npy", np.interp(times, np.arange(len(signal)) / FS, signal))
     found = predict.classify(tmp_path / "x.npy", model="cnn", fs=fs).beats
@@ -187,7 +187,7 @@ def test_the_command_writes_table_annotations_and_summary(record, tmp_path, monk
 
 
 def test_the_recording_itself_is_not_overwritten(tmp_path, monkeypatch):
-    signal, _ = made_up(20)
+    signal, _ = rhythm(20)
     path = tmp_path / "holter.csv"
     pd.DataFrame({"time": np.arange(len(signal)) / FS, "MLII": signal}).to_csv(path, index=False)
     before = path.read_bytes()
@@ -212,7 +212,7 @@ def test_annotations_that_are_read_are_not_overwritten(record, monkeypatch):
 
 @pytest.mark.parametrize("name", ["my ecg (1)", "a.b", "ekg_ä"])
 def test_a_file_of_any_name(tmp_path, monkeypatch, caplog, name):
-    signal, _ = made_up(20)
+    signal, _ = rhythm(20)
     path, out = tmp_path / f"{name}.npy", tmp_path / "out"
     np.save(path, signal)
     options = ["--model", "cnn", "--fs", str(FS), "--units", "mV", "--out", str(out)]
@@ -231,7 +231,7 @@ def test_a_file_of_any_name(tmp_path, monkeypatch, caplog, name):
 
 
 def test_infinite_samples_are_missing(tmp_path):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     signal[20 * FS : 30 * FS] = np.inf
     signal[40 * FS] = -np.inf
     np.save(tmp_path / "x.npy", signal)
@@ -263,7 +263,7 @@ def test_a_folder_that_cannot_be_made_is_said_before_the_work(record, tmp_path, 
 
 
 def test_bad_signal_is_written_as_not_classified(tmp_path):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     signal[20 * FS : 40 * FS] = np.nan
     np.save(tmp_path / "x.npy", signal)
     found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
@@ -293,7 +293,7 @@ def test_a_recording_without_beats(tmp_path):
 
 def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 30.0)
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     signal[25 * FS : 35 * FS] = np.nan
     np.save(tmp_path / "x.npy", signal)
     (problem,) = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").problems

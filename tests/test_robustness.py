@@ -15,8 +15,8 @@ from stages.ecg.databases import NSTDB
 from stages.ecg.recordings import Recording
 from stages.ecg.synthetic import write_noises
 from stages.nets.classifying import Classifier
+from tests.made_up import FS, rhythm
 
-FS = 360.0
 START_S = 20.0
 ABOUT = {
     "classes": list(aami.CLASSES),
@@ -25,11 +25,7 @@ ABOUT = {
 
 
 def recording(seconds=60):
-    beats = np.arange(1, seconds) * round(FS)
-    signal = np.random.default_rng(0).normal(0, 0.01, round(seconds * FS))
-    offsets = np.arange(-20, 21)
-    for beat in beats:
-        signal[beat + offsets] += np.exp(-((offsets / 5) ** 2) / 2)
+    signal, beats = rhythm(seconds, early_s=0)
     symbols = np.where(np.arange(len(beats)) % 10 == 9, "V", "N")
     return Recording("s01", "MLII", FS, signal, beats, symbols)
 

@@ -4,17 +4,7 @@ import pytest
 from stages.ecg.detection import detect_beats
 from stages.ecg.quality import NO_BEAT, Problem, find_problems, find_silence
 from stages.ecg.recordings import read_recording
-
-FS = 360
-
-
-def waves(seconds, beats, width_s=0.012, height=1.2, fs=FS):
-    times = np.arange(round(seconds * fs)) / fs
-    return sum(height * np.exp(-(((times - at) / width_s) ** 2) / 2) for at in beats)
-
-
-def noise(seconds, deviation=0.01, fs=FS):
-    return np.random.default_rng(0).normal(0, deviation, round(seconds * fs))
+from tests.made_up import FS, noise, waves
 
 
 def missed(found, beats, fs=FS):

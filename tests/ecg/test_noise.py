@@ -2,17 +2,14 @@ import numpy as np
 import pytest
 
 from stages.ecg.noise import add_noise, noise_power, signal_power
+from tests.made_up import FS, triangles
 
-FS = 360
 BEATS = np.arange(400, 400 + 360 * 320, 360)
 
 
 def signal(amplitude=1.0):
     """Triangles of a peak-to-peak amplitude, one a second."""
-    made = np.zeros(BEATS[-1] + 400)
-    for offset in range(-9, 10):
-        made[BEATS + offset] = amplitude * (1 - abs(offset) / 10)
-    return made
+    return amplitude * triangles(BEATS[-1] + 400, BEATS)
 
 
 def test_the_power_of_the_signal_is_that_of_a_sine_of_its_amplitude():

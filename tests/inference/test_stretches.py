@@ -14,20 +14,7 @@ from stages.ecg.recordings import Recording
 from stages.inference.classify import classify
 from stages.inference.stretches import Network, classify_stretches, stretches
 from stages.readers.source import Source
-
-FS = 360
-
-
-def made_up(seconds, seed=0):
-    """A SYNTHETIC rhythm of one beat a second; every tenth beat comes early."""
-    rng = np.random.default_rng(seed)
-    beats = np.arange(1, seconds) * FS
-    beats[9::10] -= round(0.3 * FS)
-    signal = rng.normal(0, 0.01, seconds * FS)
-    offsets = np.arange(-20, 21)
-    for beat in beats:
-        signal[beat + offsets] += np.exp(-((offsets / 5) ** 2) / 2)
-    return signal, beats
+from tests.made_up import FS, rhythm
 
 
 def source_of(signal, reads=None):
@@ -61,7 +48,7 @@ def test_a_recording_is_divided_into_half_hours(minutes, count):
 
 
 def test_detected_beats_are_judged(beat_format):
-    signal, beats = made_up(120)
+    signal, beats = rhythm(120)
     found = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
     assert np.abs(found["sample"].to_numpy()[2:-2] - beats[-len(found) :][2:-2]).max() <= 3
     late = found[found["sample"] > 10 * FS]
@@ -70,7 +57,7 @@ def test_detected_beats_are_judged(beat_format):
 
 
 def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
-    signal, beats = made_up(120)
+    signal, beats = rhythm(120)
     seen = []
 
     def remember(signals, rhythm, records):
@@ -85,7 +72,7 @@ def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
 
 
 def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypatch):
-    signal, beats = made_up(300)
+    signal, beats = rhythm(300)
     whole = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats))
     monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 60.0)
     reads = []
@@ -101,7 +88,7 @@ def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypat
 
 
 def test_what_cannot_be_read_is_not_judged(beat_format):
-    signal, beats = made_up(120)
+    signal, beats = rhythm(120)
     signal[40 * FS : 50 * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
     hidden = (part.beats["sample"] >= 40 * FS) & (part.beats["sample"] < 50 * FS)
@@ -116,7 +103,7 @@ def test_what_cannot_be_read_is_not_judged(beat_format):
 
 
 def test_gaps_make_no_beat_early(beat_format):
-    signal, beats = made_up(240)
+    signal, beats = rhythm(240)
     for second in range(12, 240, 20):
         signal[second * FS : (second + 5) * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format))
@@ -148,8 +135,8 @@ def test_memory_does_not_grow_with_the_length(beat_format):
     assert peak(4) < 1.1 * peak(1)
 
 
-def test_an_interval_that_is_not_known_is_not_made_up(beat_format):
-    signal, beats = made_up(60)
+def test_an_interval_that_is_not_known_is_not_rhythm(beat_format):
+    signal, beats = rhythm(60)
     signal[30 * FS + 180 : 34 * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
     expected = np.diff(beats, prepend=np.nan) / FS

@@ -8,7 +8,7 @@ import pytest
 
 from stages.ecg.recordings import RecordError
 from stages.readers.source import open_source
-from tests.readers.made_files import ECG, FS, OTHER, samples
+from tests.readers.files import ECG, FS, OTHER, samples
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("edf", "Edf"), ("bdf", "Bdf")])

@@ -8,7 +8,7 @@ import wfdb
 
 from stages.ecg.recordings import RecordError, read_recording
 from stages.readers.source import open_source
-from tests.readers.made_files import ECG, FS, OTHER, samples
+from tests.readers.files import ECG, FS, OTHER, samples
 
 
 def test_a_wfdb_record_is_read_as_the_pipeline_reads_it(write_record):

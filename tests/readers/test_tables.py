@@ -8,7 +8,7 @@ import pytest
 
 from stages.ecg.recordings import RecordError
 from stages.readers.source import open_source
-from tests.readers.made_files import ECG, FS, OTHER, TIMES, samples, write_csv
+from tests.readers.files import ECG, FS, OTHER, TIMES, samples, write_csv
 
 
 @pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t"), ("a.txt", "\t")])
