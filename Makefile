@@ -37,6 +37,7 @@ demo: install
 
 repro: install
 	dvc repro
+	@python -m stages.compare --show
 
 lint: install
 	ruff check .

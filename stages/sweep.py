@@ -150,7 +150,8 @@ def write_reports(search: Search, title: str, trials: Sequence[Trial], about: di
         table.round(6).to_csv(folder / f"{name}.csv", index=False)
     headline = {"best_score": round(summary["best_score"], 6), "trials_complete": summary["trials_complete"]}
     write_json(folder.with_name(f"{folder.name}.json"), headline)
-    log.info("%s: best %s %.4f with %s", title, metric.name, summary["best_score"], summary["best_config"])
+    chosen = ", ".join(f"{name} {value}" for name, value in rounded(summary["best_config"]).items())
+    log.info("%s: best %s %.4f with %s", title, metric.name, summary["best_score"], chosen)
 
 
 def explanations(trials: Sequence[Trial], configuration: SweepConfiguration, seed: int) -> dict[str, pd.DataFrame]:

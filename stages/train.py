@@ -48,11 +48,7 @@ def train(params: Params, protocol: str, model: str) -> None:
 
     scores = scorer.scores(validated.probabilities)
     write_reports(paths.METRICS / "training" / protocol / model, title, validated.history, {**scores, **calibration})
-    log.info(
-        "%s, cross-validated: macro F1 (N S V F) %.4f  accuracy %.4f  F1 of S %.4f  F1 of V %.4f",
-        title,
-        *(scores[name] for name in ("macro_f1_nsvf", "accuracy", "f1_S", "f1_V")),
-    )
+    log.info("%s, cross-validated: %s", title, headline_of(scores))
 
 
 def calibrate(scorer: OutOfFoldScorer, validated: CrossValidated) -> dict[str, float]:
@@ -79,6 +75,12 @@ def about_model(protocol: str, model: str, trained_on: About, adaptation: Adapta
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         "adaptation": asdict(adaptation),
     }
+
+
+def headline_of(scores: dict[str, float]) -> str:
+    """Put the scores that designs are chosen by in one line; those of a class without beats are left out."""
+    shown = {"macro_f1_nsvf": "macro F1 (N S V F)", "accuracy": "accuracy", "f1_S": "F1 of S", "f1_V": "F1 of V"}
+    return "  ".join(f"{title} {scores[name]:.4f}" for name, title in shown.items() if scores[name] is not None)
 
 
 def write_reports(folder: Path, title: str, history: pd.DataFrame, scores: dict[str, float]) -> None:

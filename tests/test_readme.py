@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+PROTOCOL_LABELS = {"inter_patient": "inter-patient", "intra_patient": "patient-mixed"}
 README = Path("README.md").read_text(encoding="utf-8").splitlines()
 
 
@@ -33,7 +34,7 @@ def cells(line):
 
 @pytest.fixture(scope="module")
 def compared():
-    return json.loads(committed("metrics/compare.json"))
+    return json.loads(committed("metrics/compare/scores.json"))
 
 
 def test_the_results_are_those_of_compare(compared):
@@ -44,9 +45,9 @@ def test_the_results_are_those_of_compare(compared):
     for protocol in ("inter_patient", "intra_patient"):
         for model in ("cnn", "rnn", "ensemble"):
             scores = compared[protocol][model]
-            of_classes = [f"{scores['per_class'][name]['f1']:.3f}" for name in "NSVFQ"]
+            of_classes = [f"{scores[f'f1_{name}']:.3f}" for name in "NSVFQ"]
             means = [f"{scores['accuracy']:.4f}", f"{scores['macro_f1_nsvf']:.3f}", f"{scores['macro_f1']:.3f}"]
-            expected.append([compared[protocol]["protocol"], model, *means, *of_classes])
+            expected.append([PROTOCOL_LABELS[protocol], model, *means, *of_classes])
     assert found == expected
 
 
@@ -65,22 +66,22 @@ def test_the_scores_without_a_record_are_those_of_compare(compared):
     found = rows("model", "without", "accuracy", "macro F1 (N S V F)", "F1 N", "F1 S", "F1 V", "F1 F")
     assert len(found) == 9
     for model, record, *shown in found:
-        assert shown == in_full(compared["inter_patient"][model]["without"][record])
+        assert shown == in_full(compared["inter_patient"][model], f"_without_{record}")
 
 
 def test_the_cross_validated_scores_are_those_of_training():
     found = rows("model", "accuracy", "macro F1 (N S V F)", "F1 N", "F1 S", "F1 V", "F1 F")
     for model, *shown in found:
-        training = json.loads(committed(f"metrics/inter_patient/{model}/training.json"))
-        assert shown == in_full(training["cross_validation"])
+        path = f"metrics/training/inter_patient/{model}/cross_validation.json"
+        assert shown == in_full(json.loads(committed(path)))
     assert [row[0] for row in found] == ["cnn", "rnn"]
 
 
-def in_full(scores):
+def in_full(scores, suffix=""):
     return [
-        f"{scores['accuracy']:.4f}",
-        f"{scores['macro_f1_nsvf']:.3f}",
-        *(f"{scores[f'f1_{name}']:.3f}" for name in "NSVF"),
+        f"{scores[f'accuracy{suffix}']:.4f}",
+        f"{scores[f'macro_f1_nsvf{suffix}']:.3f}",
+        *(f"{scores[f'f1_{name}{suffix}']:.3f}" for name in "NSVF"),
     ]
 
 
@@ -108,10 +109,14 @@ def test_the_scores_under_noise_are_those_of_robustness():
 
 
 def test_the_scores_of_detected_beats_are_those_of_detect():
-    models = json.loads(committed("metrics/detection/detection.json"))["end_to_end"]["models"]
+    views = pd.read_csv(io.StringIO(committed("metrics/detection/ec57.csv")))
+    main = views[
+        (views["convention"] == "e_j_in_n") & (views["period"] == "after_learning") & (views["kind"] == "gross")
+    ]
+    known = main.set_index(["model", "fiducials"])
     found = rows("model", "fiducials", "QRS Se", "QRS +P", "V Se", "V +P", "S Se", "S +P")
-    assert [row[:2] for row in found] == [[model, beats] for model in models for beats in ("annotated", "detected")]
-    for model, beats, *shown in found:
-        gross = models[model][beats]["ec57"]["e_j_in_n"]["scored"]["gross"]
-        of_kinds = [gross[kind][score] for kind in ("qrs", "veb", "sveb") for score in ("se", "ppv")]
+    assert sorted(tuple(row[:2]) for row in found) == sorted(known.index)
+    for model, fiducials, *shown in found:
+        scores = known.loc[(model, fiducials)]
+        of_kinds = [scores[f"{kind}_{score}"] for kind in ("qrs", "veb", "sveb") for score in ("se", "ppv")]
         assert shown == [f"{100 * score:.1f}" for score in of_kinds]

@@ -121,7 +121,7 @@ def write_best(folder: Path, **config) -> None:
 
 @pytest.fixture(scope="module")
 def balanced(tmp_path_factory) -> Path:
-    """A folder in which the beats of a tiny SYNTHETIC database are ready to learn from."""
+    """A folder in which the beats of a tiny SYNTHETIC database are ready to train on."""
     folder = tmp_path_factory.mktemp("balanced")
     copy_params(folder)
     set_params(
@@ -151,8 +151,8 @@ def here(balanced, tmp_path) -> Path:
 
 @pytest.mark.slow
 def test_a_local_search_reports_every_trial_and_is_the_same_again(here):
-    said = search(here)
-    assert "SYNTHETIC" in said
+    output = search(here)
+    assert "SYNTHETIC" in output
     summary, trials = report(here), table(here)
     assert summary["engine"].startswith("optuna ")
     assert "SYNTHETIC" in summary["title"]
@@ -246,11 +246,11 @@ def test_without_a_key_each_trial_is_an_offline_run_that_wandb_sync_uploads(here
 def test_with_a_key_the_search_is_a_wandb_sweep(here):
     set_params(here, tracking__mode="auto", cnn__run_cap=3, cnn__parameters__epochs={"value": 8})
     with WandbServer(end_early=True) as server:
-        said = search(here, WANDB_BASE_URL=server.url, WANDB_API_KEY=KEY, WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL="1")
+        output = search(here, WANDB_BASE_URL=server.url, WANDB_API_KEY=KEY, WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL="1")
         (sweep,) = server.sweeps.values()
         runs = [run for run in server.runs.values() if run.sweep == sweep.name]
         assert server.unknown.count("Runs") == 0
-    assert KEY not in said
+    assert KEY not in output
     written = [
         here / "params.yaml",
         *here.glob("metrics/sweep/**/*"),
@@ -258,8 +258,8 @@ def test_with_a_key_the_search_is_a_wandb_sweep(here):
         *here.glob("wandb/**/*"),
     ]
     assert not [path for path in written if path.is_file() and KEY.encode() in path.read_bytes()]
-    given = yaml.safe_load((here / "sweeps/cnn.yaml").read_text())
-    assert yaml.safe_load(sweep.text)["parameters"]["learning_rate"] == given["parameters"]["learning_rate"]
+    configured = yaml.safe_load((here / "sweeps/cnn.yaml").read_text())
+    assert yaml.safe_load(sweep.text)["parameters"]["learning_rate"] == configured["parameters"]["learning_rate"]
     summary, trials = report(here), table(here)
     assert summary["engine"].startswith("wandb ")
     assert summary["sweep"].endswith(sweep.name)
@@ -279,8 +279,8 @@ def test_a_network_lost_in_the_middle_of_a_sweep_is_waited_for(here):
         server.lost = True
         time.sleep(20)
         server.lost = False
-        _, said = begun.communicate(timeout=300)
-        assert begun.returncode == 0, said
+        _, output = begun.communicate(timeout=300)
+        assert begun.returncode == 0, output
         rows = [len(run.rows) for run in server.runs.values()]
     assert rows == [4, 4, 4]
     assert list(table(here)["state"]) == ["complete"] * 3
@@ -294,9 +294,9 @@ def test_an_interrupted_sweep_is_not_reported_but_gone_on_with(here):
         with searching(here, **more) as begun:
             wait_for(lambda: len(server.runs) == 2 and bool(server.runs["run1"].rows))
             begun.send_signal(signal.SIGINT)
-            _, said = begun.communicate(timeout=120)
+            _, output = begun.communicate(timeout=120)
         assert begun.returncode == INTERRUPTED
-        assert "run the same command again" in said
+        assert "run the same command again" in output
         assert not (here / "metrics/sweep").exists()
         search(here, **more)
         assert len(server.sweeps) == 1
@@ -350,10 +350,10 @@ def test_agents_of_both_kinds_join_a_sweep_made_by_the_command_of_wandb(here):
 def test_a_server_that_cannot_be_reached_means_a_local_search(here):
     set_params(here, tracking__mode="auto", cnn__run_cap=2)
     begun = time.monotonic()
-    said = search(here, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY=KEY)
-    assert "W&B cannot be reached" in said
+    output = search(here, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY=KEY)
+    assert "W&B cannot be reached" in output
     assert time.monotonic() - begun < 300
-    assert KEY not in said
+    assert KEY not in output
     assert report(here)["engine"].startswith("optuna ")
     assert len(list((here / "wandb").glob("offline-run-*"))) == 2
 
@@ -364,7 +364,7 @@ def test_diverging_trials_are_told_and_when_all_do_the_stage_fails(here):
     set_params(here, cnn__parameters__learning_rate=hot, cnn__run_cap=2, cnn__early_terminate=None)
     code = (
         "import sys, stages.nets.parallel_folds as parallel_folds, stages.sweep as sweep\n"
-        "parallel_folds._one_epoch = lambda *given: (_ for _ in ()).throw(FloatingPointError('the loss is nan'))\n"
+        "parallel_folds._one_epoch = lambda *_: (_ for _ in ()).throw(FloatingPointError('the loss is nan'))\n"
         "sys.argv = ['sweep', 'search', '--model', 'cnn']\n"
         "sweep.main()\n"
     )

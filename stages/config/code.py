@@ -31,7 +31,12 @@ NO_DEPENDENCY = {
 }
 """Files that change no output of a stage that imports them, and why. What they import is not followed either."""
 
-DATA = {"stages/ecg/sources.py": ("stages/ecg/checksums",), "stages/reporting/page.py": ("stages/reporting/page.html",)}
+DATA = {
+    "stages/ecg/sources.py": ("stages/ecg/checksums",),
+    "stages/reporting/model_card.py": ("stages/reporting/card.md.jinja",),
+    "stages/reporting/page.py": ("stages/reporting/page.html",),
+    "stages/reporting/provenance.py": ("stages/ecg/checksums",),
+}
 """What a module reads from beside itself."""
 
 

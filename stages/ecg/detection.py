@@ -21,17 +21,17 @@ REACH_S = 0.15
 """The detector is up to so far from the peak of a wide QRS complex."""
 
 SHORTEST_RR_S = 0.25
-"""Two beats are no nearer, which is a rate of 240 per minute; one of them is a T wave or a second peak of the same QRS
-complex. Longer than the 0.20 s of Pan & Tompkins, and shorter than the intervals of tachycardias; chosen on DS1."""
+"""Two beats are no nearer, which is a rate of 240 per minute: one of them is a T wave or a second peak of the same QRS
+complex. Pan & Tompkins have a refractory period of 0.20 s."""
 
 LONG_GAP = 1.2
 LOW_SHARE = 0.4
 """The search goes back where an RR interval is longer than ``LONG_GAP`` times the median of those around, and takes
-what has ``LOW_SHARE`` of the energy of the QRS complexes around. Both chosen on DS1."""
+what has ``LOW_SHARE`` of the energy of the QRS complexes around. Set on DS1."""
 
 TOO_LOW = 0.2
 """Share of the energy of the beats around below which what was found is no beat: the detector takes P waves and noise
-in a pause. Chosen on DS1."""
+in a pause. Set on DS1."""
 
 APART_S = 0.3
 """How far what is found in the search is from any other beat."""
@@ -40,7 +40,7 @@ WIDTH_S = 0.1
 """The energy, the rectified QRS band, is averaged over the length of a QRS complex."""
 
 AROUND = 61
-"""Beats whose median is the usual; chosen on DS1."""
+"""Beats whose median is the usual. Set on DS1."""
 
 
 def detect_beats(signal: NDArray[np.float64], fs: float, problems: Sequence[Problem] = ()) -> NDArray[np.int64]:

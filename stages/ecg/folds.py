@@ -1,7 +1,7 @@
 """Which beat is in which fold: the two protocols.
 
-The test fold is scored once a model is final. All other beats are learned from, in folds: each network of a
-cross-validation leaves out one fold and is validated on it, so none is validated by who learned it.
+The test fold is scored once a model is final. All other beats are trained on, in folds: each network of a
+cross-validation leaves out one fold and is validated on it, so none is validated on what it was trained on.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TEST = "test"
 NO_FOLD = "none"
-"""The fold of beats that are left out altogether, and what is held out where a network learns from all folds."""
+"""The fold of beats that are left out altogether, and what is held out where a network is trained on all folds."""
 
 PROTOCOL_LABELS = {"inter_patient": "inter-patient", "intra_patient": "patient-mixed"}
 """How each protocol is called wherever a person reads of it."""
@@ -28,7 +28,7 @@ def label(protocol: str, synthetic: bool) -> str:
 
 
 def inter_patient(table: pd.DataFrame, database: "Database", groups: Sequence[Sequence[str]]) -> pd.Series:
-    """Assign beats by patient: DS1 is learned from, one group of its records a fold; DS2 tests.
+    """Assign beats by patient: DS1 trains, one group of its records a fold; DS2 tests.
 
     A record of DS2 whose subject is also in DS1 (mitdb 202) stays in the test fold, as in the literature; the compare
     stage reports the scores without it beside.

@@ -23,7 +23,7 @@ MARGIN_S = 0.5
 """Put around what is missing or saturated, for filters and windows reach into it."""
 
 NOISE_WINDOW_S = 10.0
-"""Length of the windows that are noisy or not, as in Clifford et al., "Signal quality indices and data fusion for
+"""Length of the windows whose quality is measured, as in Clifford et al., "Signal quality indices and data fusion for
 determining clinical acceptability of electrocardiograms", Physiol Meas 33(9):1419-1433 (2012)."""
 
 QRS_BAND_HZ = (5.0, 15.0)
@@ -31,11 +31,11 @@ MUSCLE_BAND_HZ = (25.0, 100.0)
 
 BETWEEN_BEATS = 0.19
 """Most that a readable window has of the ratio of median to 97th percentile of the rectified QRS band. QRS complexes
-are short, so the median is that between them. Chosen on DS1, with and without electrode noise added."""
+are short, so the median is that between them. Set on DS1."""
 
 MUSCLE = 0.05
 """Most that a readable window has of the ratio of the median of the rectified muscle band to the 98th percentile of the
-signal. Chosen on DS1, with and without muscle noise added."""
+signal. Set on DS1."""
 
 SILENT_S = 10.0
 """Of readable signal without a beat: longer than pauses are, so that the detector is more likely to have failed."""
@@ -51,7 +51,7 @@ RESTLESS = 0.18
 """Most that the signal before a readable QRS complex differs from that before those around it: standard deviation, in
 units of the median R wave, mean of 11 beats. Electrodes that move make waves like QRS complexes, but anywhere. The
 deviation from the mean beat tells more than the signal itself: that of a tachycardia is large as well, but the same
-from beat to beat. Chosen on DS1, with and without electrode motion added."""
+from beat to beat. Set on DS1."""
 
 TINY = 1e-9
 

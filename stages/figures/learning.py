@@ -98,7 +98,7 @@ def parallel_coordinates_figure(
     goal: str,
     title: str,
 ) -> Figure:
-    """A line a trial through its hyperparameters, bright for a poor score and dark for a good one, the best one thick.
+    """Draw a line a trial through its hyperparameters: bright for a poor score, dark for a good one, the best thick.
 
     Trials far worse than the rest have the colour, and the place on the axis of the score, of the worst one shown.
 

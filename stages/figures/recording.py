@@ -32,6 +32,7 @@ class Clock:
     duration_s: float
 
     def __call__(self, seconds: float) -> str:
+        """Write a time, s from the beginning, as a clock shows it."""
         minutes, rest = divmod(int(seconds + 1e-6), 60)  # 45 s may come as 44.9999999 s
         if self.duration_s < LONG_S:
             return f"{minutes}:{rest:02d}"
@@ -39,13 +40,14 @@ class Clock:
 
     @property
     def label(self) -> str:
+        """Label of an axis of such times."""
         return "time (min:s)" if self.duration_s < LONG_S else "time (h:min:s)"
 
 
 def trend_figure(
     rates: ArrayLike, ectopic: Mapping[str, ArrayLike], readable: ArrayLike, clock: Clock, title: str
 ) -> Figure:
-    """Heart rate, ectopic beats and share of readable signal, minute by minute.
+    """Draw heart rate, ectopic beats and share of readable signal, minute by minute.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def find_strip(
     clock: Clock,
     title: str,
 ) -> Figure:
-    """A rhythm strip on which the find is marked, and what could not be read shaded.
+    """Draw a rhythm strip on which the find is marked, and what could not be read shaded.
 
     Parameters
     ----------

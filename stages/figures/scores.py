@@ -26,7 +26,7 @@ FEW_BEATS = 20
 
 
 def confusion_figure(confusion: pd.DataFrame, title: str) -> Figure:
-    """Counts and percents of each true class (row) of :func:`stages.scores.per_beat.confusion`, shaded by percents."""
+    """Draw the counts of :func:`stages.scores.per_beat.confusion`, true classes in rows, shaded by percents."""
     figure, (axes,) = titled_axes(title, (6.0, 5.2), grid=None)
     counts = confusion.to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
@@ -247,7 +247,7 @@ def beats_figure(
 def rhythm_strip(
     times_s: ArrayLike, signal_mv: ArrayLike, beat_times_s: ArrayLike, symbols: Sequence[str], title: str
 ) -> Figure:
-    """A stretch of one lead with the symbol of every beat, on the 0.2 s by 0.5 mV grid of ECG paper.
+    """Draw a stretch of one lead with the symbol of every beat, on the 0.2 s by 0.5 mV grid of ECG paper.
 
     Parameters
     ----------

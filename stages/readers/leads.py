@@ -112,12 +112,12 @@ def _plain(name: str) -> str:
 
 
 def millivolts_of(path: Path, units: str) -> float:
-    """Give the millivolts of one unit.
+    """Give how many mV one of the units is.
 
     Raises
     ------
     RecordError
-        If it is no unit of a voltage.
+        If the units are not of a voltage.
     """
     try:
         return MV[units.strip().strip("'\"").lower()]

@@ -150,7 +150,7 @@ def _assumed(record: Path, channel: int, units: str | None) -> tuple[str, ...]:
 
 @contextmanager
 def open_numpy(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
-    """Open an array of NumPy; see :func:`open_source`."""
+    """Open an array of samples, shape (samples,) or (samples, leads); see :func:`open_source`."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:

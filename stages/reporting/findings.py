@@ -1,14 +1,13 @@
 """What the numbers and the database say in words, for the report and the model cards alike."""
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from stages.config.paths import METRICS
 from stages.ecg.databases import Database
 from stages.ecg.folds import PROTOCOL_LABELS, TEST
+from stages.files.writing import read_json
 
 UNTOLD = "-"
 """Stands for a figure that is not defined."""
@@ -16,7 +15,7 @@ UNTOLD = "-"
 SYNTHETIC = "SYNTHETIC data: made-up signals, the figures say nothing about patients."
 
 
-def warning(database: Database, protocols: Sequence[str]) -> str:
+def not_a_medical_device(database: Database, protocols: Sequence[str]) -> str:
     """Say what no reader may miss."""
     if database.synthetic:
         return f"{SYNTHETIC} Not a medical device, and not to be used for diagnosis."
@@ -35,21 +34,21 @@ def on_both_sides(database: Database) -> str:
 
 
 def split(protocol: str, database: Database) -> str:
-    """Say who was learned from and who was tested."""
+    """Say who trains and who tests."""
     if protocol == "intra_patient":
         return (
-            "A random part of all beats is the test fold, so its patients were learned from: the figures do not tell "
+            "A random part of all beats is the test fold, so its patients are trained on: the figures do not tell "
             "how a new patient fares."
         )
     after = f" ({database.split_by})" if database.split_by else ""
-    apart = f"No patient of the test fold was learned from{on_both_sides(database)}."
+    apart = f"No patient of the test fold was trained on{on_both_sides(database)}."
     out = f" Left out: {', '.join(database.left_out)}, which are {database.left_out_why}." if database.left_out else ""
     return f"{len(database.ds1)} records (DS1) train, {len(database.ds2)} (DS2) test{after}. {apart}{out}"
 
 
-def taught(protocol: str, database: Database) -> str:
-    """Say how many beats there are to learn from, and whose they are."""
-    folds = json.loads((METRICS / protocol / "folds.json").read_text(encoding="utf-8"))["beats"]
+def training_beats(protocol: str, database: Database) -> str:
+    """Say how many beats there are to train on, and whose they are."""
+    folds = read_json(METRICS / "balance" / protocol / "folds.json")["beats"]
     counts = pd.DataFrame(folds).drop(columns=TEST).sum(axis=1)
     records = database.ds1 if protocol == "inter_patient" else database.records
     whose = f"{len(records)} records" + ("" if database.synthetic else f" of {database.patients(records)} patients")
@@ -61,28 +60,27 @@ def main_record(counts: pd.Series) -> tuple[str, float]:
     return str(counts.idxmax()), float(counts.max() / counts.sum())
 
 
-def tested(protocol: str, model: str) -> pd.DataFrame:
+def test_records(protocol: str, model: str) -> pd.DataFrame:
     """Read the plain scores of each record of the test fold; the index names the records."""
     return pd.read_csv(METRICS / protocol / model / "records.csv", dtype={"record": str}).set_index("record")
 
 
-def learned(database: Database) -> pd.DataFrame:
+def training_records(database: Database) -> pd.DataFrame:
     """Read how many beats of each class the records of DS1 have; the index names the records."""
     records = pd.read_csv(METRICS / "explore" / "records.csv", dtype={"record": str}).set_index("record")
     return records.loc[list(database.ds1)]
 
 
-def limits(protocol: str, model: str, database: Database, of_class: dict[str, Any]) -> str:
+def limits(protocol: str, model: str, database: Database, fusion_se: float | None) -> str:
     """Say what a model should not be asked, from the numbers: which class it misses, and on whom a figure hangs."""
     if protocol == "intra_patient":
         return "For patients that it has not seen, take the inter-patient model and its figures instead."
-    taught, share_taught = main_record(learned(database)["F"])
-    test, share_tested = main_record(tested(protocol, model)["S_support"])
-    found = percent(of_class["F"]["se"])
+    trained, share_trained = main_record(training_records(database)["F"])
+    tested, share_tested = main_record(test_records(protocol, model)["S_support"])
     return (
-        f"{found} of the fusion beats (F) of the test fold are found: {percent(share_taught)} of those to learn from "
-        f"are of record {taught}. {percent(share_tested)} of its S beats are of record {test}, so "
-        "the intervals are wide."
+        f"{percent(fusion_se)} of the fusion beats (F) of the test fold are found: {percent(share_trained)} of those "
+        f"to train on are of record {trained}. {percent(share_tested)} of its S beats are of record {tested}, so the "
+        "intervals are wide."
     )
 
 

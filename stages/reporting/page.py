@@ -52,6 +52,7 @@ class Table:
     digits: int = 3
 
     def __post_init__(self) -> None:
+        """Refuse rows of another length than the columns."""
         for number, row in enumerate(self.rows, start=1):
             if len(row) != len(self.columns):
                 raise ValueError(
@@ -80,6 +81,7 @@ class Picture:
     alt: str
 
     def __post_init__(self) -> None:
+        """Refuse what is no PNG."""
         if len(self.png) < 24 or not self.png.startswith(PNG_SIGNATURE) or self.png[12:16] != b"IHDR":
             raise ValueError(f"Picture {self.caption!r}: the bytes are not a PNG, they begin with {self.png[:8]!r}.")
 

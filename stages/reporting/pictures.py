@@ -1,7 +1,6 @@
 """The pictures of the report, each with the words that stand for it where it cannot be seen."""
 
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any, Literal
 import pandas as pd
 from PIL import Image
 
-from stages.config.params import MODELS, PROTOCOLS
+from stages.config.params import MODELS
 from stages.config.paths import METRICS
 from stages.ecg.aami import CLASSES
 from stages.ecg.databases import Database
-from stages.reporting.findings import percent, tested, titled
+from stages.files.writing import read_json
+from stages.reporting.findings import percent, test_records, titled
 from stages.reporting.page import Picture, Section, Text, decimals
 
 COLOURS_KEPT = 64
@@ -26,7 +26,10 @@ SHADES_KEPT = 192
 NAMED = 3
 """Records, bins or pairs of classes that an alternative text names, the worst first."""
 
-Report = Mapping[str, Any]
+Scores = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Protocol -> model -> its scores, flat, as ``metrics/compare/scores.json`` has them."""
+
+FIGURES = METRICS / "figures"
 
 
 def confusion_alt(protocol: str, name: str) -> str:
@@ -51,7 +54,7 @@ def pr_alt(protocol: str, name: str) -> str:
 
 def reliability_alt(protocol: str, name: str) -> str:
     """Say how far confidence can be believed."""
-    error = read_json(METRICS / protocol / f"{name}.json")["expected_calibration_error"]
+    error = read_json(METRICS / protocol / name / "scores.json")["expected_calibration_error"]
     bins = pd.read_csv(METRICS / protocol / name / "reliability.csv")
     off = (bins["confidence"] - bins["accuracy"]).abs()
     farthest = bins.loc[(off * bins["beats"]).sort_values(ascending=False).index].head(NAMED)
@@ -64,7 +67,7 @@ def reliability_alt(protocol: str, name: str) -> str:
 
 def records_alt(protocol: str, name: str) -> str:
     """Name the records with the lowest accuracy."""
-    accuracy = tested(protocol, name)["accuracy"].sort_values(kind="stable")
+    accuracy = test_records(protocol, name)["accuracy"].sort_values(kind="stable")
     worst = ", ".join(f"{record} {decimals(value)}" for record, value in accuracy.head(NAMED).items())
     return f"A row for each of {len(accuracy)} records. The lowest accuracies: {worst}."
 
@@ -139,78 +142,79 @@ KINDS = {
 }
 
 
-def model_pictures(report: Report, kind: str) -> Iterator[Picture]:
-    """Show one kind of figure of each model, the protocols beside each other."""
+def model_pictures(labels: Mapping[str, str], kind: str) -> Iterator[Picture]:
+    """Show one kind of figure of each model, the protocols (and how they are called) beside each other."""
     for name in MODELS:
-        for protocol in PROTOCOLS:
-            said = f"{titled(name)}, {report[protocol]['protocol']}"
-            path, alt = METRICS / protocol / name / f"{kind}.png", KINDS[kind].alt(protocol, name)
-            yield picture(path, f"{KINDS[kind].title}: {said}", alt, KINDS[kind].colours)
+        for protocol, label in labels.items():
+            caption = f"{KINDS[kind].title}: {titled(name)}, {label}"
+            path, alt = FIGURES / protocol / name / f"{kind}.png", KINDS[kind].alt(protocol, name)
+            yield picture(path, caption, alt, KINDS[kind].colours)
 
 
-def class_pictures(report: Report) -> Iterator[Picture]:
+def class_pictures(labels: Mapping[str, str], scores: Scores) -> Iterator[Picture]:
     """Show precision, recall and F1 of the models side by side."""
-    for protocol in PROTOCOLS:
-        of_protocol = report[protocol]
-        said = f"Precision, recall and F1 of each class, CNN, RNN and ensemble side by side, {of_protocol['protocol']}"
-        models = [name for name, value in of_protocol.items() if isinstance(value, Mapping) and "per_class" in value]
-        alt = "; ".join(f"{titled(name)}: {f1_of_classes(of_protocol[name])}" for name in models)
-        yield picture(METRICS / "compare" / f"{protocol}.png", said, f"Bar charts. {alt}.")
+    for protocol, label in labels.items():
+        caption = f"Precision, recall and F1 of each class, CNN, RNN and ensemble side by side, {label}"
+        alt = "; ".join(f"{titled(name)}: {f1_of_classes(of_model)}" for name, of_model in scores[protocol].items())
+        yield picture(FIGURES / "compare" / f"{protocol}.png", caption, f"Bar charts. {alt}.")
 
 
-def learning_curves(report: Report) -> Iterator[Picture]:
-    """Show how the members were fitted."""
+def learning_curves(labels: Mapping[str, str]) -> Iterator[Picture]:
+    """Show how the networks of the cross-validation were fitted."""
     for name in MODELS:
-        for protocol in PROTOCOLS:
-            folder = METRICS / protocol / name
-            best = read_json(folder / "training.json")["best_epoch"]
-            alt = ", ".join(f"without fold {fold} {epoch}" for fold, epoch in best.items())
-            said = f"Loss and validation scores of each member: {titled(name)}, {report[protocol]['protocol']}"
-            yield picture(folder / "history.png", said, f"Learning curves. Epoch that was kept: {alt}.")
+        for protocol, label in labels.items():
+            folds = pd.read_csv(METRICS / "training" / protocol / name / "folds.csv", dtype={"fold": str})
+            epochs = zip(folds["fold"], folds["best_epoch"], strict=True)
+            alt = ", ".join(f"without fold {fold} {epoch}" for fold, epoch in epochs)
+            caption = f"Loss and validation scores of each network: {titled(name)}, {label}"
+            path = FIGURES / "training" / f"{protocol}_{name}.png"
+            yield picture(path, caption, f"Learning curves. Epoch that was kept: {alt}.")
 
 
 def data_pictures(database: Database) -> Iterator[Picture]:
     """Show what beats there are."""
-    folder, name = METRICS / "explore", f"{database.name} {database.version}"
-    counts = pd.read_csv(folder / "class_counts.csv")
+    name = f"{database.name} {database.version}"
+    counts = pd.read_csv(METRICS / "explore" / "class_counts.csv")
     for file, what, of_set in (("mean_beats", "Mean beat", "all"), ("class_counts", "Beats", None)):
-        said = f"{what} of each class, {name}"
+        caption = f"{what} of each class, {name}"
         sets = [of_set] if of_set else list(counts["set"].unique())
-        told = "; ".join(f"{one.replace('_', ' ')}: {counts_of(counts[counts['set'] == one])}" for one in sets)
-        yield picture(folder / f"{file}.png", said, f"{said}. Beats, {told}.")
+        beats = "; ".join(f"{one.replace('_', ' ')}: {counts_of(counts[counts['set'] == one])}" for one in sets)
+        yield picture(FIGURES / "explore" / f"{file}.png", caption, f"{caption}. Beats, {beats}.")
 
 
 def search_sections() -> list[Section]:
-    """Show the searches that were reported, if there are any: a rebuild need not run them."""
+    """Show the searches that were drawn, if there are any: a rebuild need not run them."""
     shown = {
         "history": ("score of each trial", COLOURS_KEPT),
         "parallel": ("hyperparameters and score of each trial", SHADES_KEPT),
         "importance": ("how much hangs on each hyperparameter", COLOURS_KEPT),
     }
+    folder = METRICS / "sweep"
     blocks: list[Text | Picture] = []
-    for path in (METRICS / "sweep" / f"{name}.json" for name in MODELS):
-        if path.is_file():
-            told = read_json(path)
-            trials = ", ".join(f"{count} {state}" for state, count in told["trials"].items() if count)
-            for kind, (what, colours) in shown.items():
-                said = f"{titled(told['title'])}, {what}"
-                file = path.with_name(f"{path.stem}_{kind}.png")
-                blocks.append(picture(file, said, f"{said}. Trials: {trials}.", colours))
-    words = "Trials of hyperparameters, each scored by cross-validation on the patients who were learned from."
+    for name in MODELS:
+        described, drawn = folder / name / "search.json", [folder / "figures" / f"{name}_{kind}.png" for kind in shown]
+        if described.is_file() and all(path.is_file() for path in drawn):
+            search = read_json(described)
+            states = ("complete", "pruned", "failed", "interrupted")
+            trials = ", ".join(f"{count} {state}" for state in states if (count := search[f"trials_{state}"]))
+            for path, (what, colours) in zip(drawn, shown.values(), strict=True):
+                caption = f"{titled(search['title'])}, {what}"
+                blocks.append(picture(path, caption, f"{caption}. Trials: {trials}.", colours))
+    words = "Trials of hyperparameters, each scored by cross-validation on the training patients."
     return [Section("Hyperparameter searches", [Text([words]), *blocks])] if blocks else []
 
 
 def confusion(protocol: str, name: str) -> pd.DataFrame:
     """Count the beats of every pair of true (row) and predicted class."""
     pairs = pd.read_csv(METRICS / protocol / name / "confusion.csv", keep_default_na=False)
-    counts = pd.crosstab(pairs["actual"], pairs["predicted"])
-    return counts.reindex(index=list(CLASSES), columns=list(CLASSES), fill_value=0)
+    counts = pairs.set_index(["actual", "predicted"])["beats"].unstack("predicted")  # noqa: PD010
+    return counts.loc[list(CLASSES), list(CLASSES)]
 
 
 def areas_of_classes(protocol: str, name: str, area: str) -> str:
     """Read an area under the curves of each class out."""
-    areas = read_json(METRICS / protocol / f"{name}.json")["areas"]
-    return ", ".join(f"{c} {number(of_class[area])}" for c, of_class in areas.items())
+    scores = read_json(METRICS / protocol / name / "scores.json")
+    return ", ".join(f"{c} {number(scores[f'{area}_{c}'])}" for c in CLASSES)
 
 
 def counts_of(of_set: pd.DataFrame) -> str:
@@ -218,9 +222,9 @@ def counts_of(of_set: pd.DataFrame) -> str:
     return ", ".join(f"{count:,} {c}" for c, count in zip(of_set["class"], of_set["beats"], strict=True))
 
 
-def f1_of_classes(scores: Report) -> str:
+def f1_of_classes(scores: Mapping[str, Any]) -> str:
     """Read the F1 of each class out."""
-    return ", ".join(f"F1 {name} {number(of_class['f1'])}" for name, of_class in scores["per_class"].items())
+    return ", ".join(f"F1 {name} {number(scores[f'f1_{name}'])}" for name in CLASSES)
 
 
 def number(value: float | None) -> str:
@@ -235,8 +239,3 @@ def picture(path: Path, caption: str, alt: str, colours: int = COLOURS_KEPT) -> 
     file = io.BytesIO()
     reduced.save(file, "PNG", optimize=True)
     return Picture(file.getvalue(), caption, alt)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what a stage has told."""
-    return json.loads(path.read_text(encoding="utf-8"))

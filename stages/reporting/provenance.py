@@ -12,6 +12,7 @@ from typing import Any
 from stages.config.params import MODELS, PROTOCOLS, Params
 from stages.config.paths import METRICS
 from stages.ecg.databases import Database
+from stages.files.writing import read_json
 from stages.reporting.page import Listing, Text
 
 PACKAGES = (
@@ -36,16 +37,15 @@ PACKAGES = (
 
 CHECKSUMS = Path(__file__).parent.parent / "ecg" / "checksums"
 PARAMETERS = ("download.database", "download.source", "extract", "balance", "train", "evaluate")
-"""What is shown of params.yaml. Each is a DVC parameter of ``compare``: with others the page would fall behind."""
+"""What is shown of params.yaml. Each is a DVC parameter of ``report``: with others the page would fall behind."""
 
-MADE_BY = ("stages", "params.yaml", "dvc.yaml", "requirements.txt", "constraints.txt")
+MADE_BY = ("stages", "sweeps", "params.yaml", "dvc.yaml", "requirements.txt", "constraints.txt")
 
 
 def provenance(params: Params) -> Iterator[Listing | Text]:
     """Say what made these figures."""
     database = params.download.resolved_database
-    training = METRICS / PROTOCOLS[0] / MODELS[0] / "training.json"
-    machine = json.loads(training.read_text(encoding="utf-8"))["machine"]
+    machine = read_json(METRICS / "training" / PROTOCOLS[0] / MODELS[0] / "machine.json")
     yield Listing(
         [
             ("Commit", commit()),

@@ -1,30 +1,45 @@
 """What ``metrics/report.html`` says: gathered from the scores, tables and figures that the stages have written."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from stages.config.params import MODELS, PROTOCOLS, Params
 from stages.config.paths import METRICS
+from stages.ecg import folds
+from stages.ecg.aami import CLASSES
 from stages.ecg.databases import Database
-from stages.reporting.findings import UNTOLD, capital, main_record, on_both_sides, percent, tested, titled, warning
+from stages.files.writing import read_json
+from stages.reporting.findings import (
+    UNTOLD,
+    capital,
+    main_record,
+    not_a_medical_device,
+    on_both_sides,
+    percent,
+    test_records,
+    titled,
+)
 from stages.reporting.page import Cell, Section, Shown, Table, Text, decimals, page
 from stages.reporting.pictures import (
     KINDS,
-    Report,
+    Scores,
     class_pictures,
     data_pictures,
     learning_curves,
     model_pictures,
     number,
-    read_json,
     search_sections,
 )
 from stages.reporting.provenance import provenance
-from stages.scores.comparison import UNKNOWN
-from stages.scores.ec57 import show
+from stages.scores.comparison import DIFFERENCE, UNKNOWN
+from stages.scores.ec57 import AVERAGE, GROSS, show
+
+ESCAPES_IN = {"e_j_in_n": "in N", "e_j_in_s": "in S"}
+"""Convention -> where it files the escape beats e and j."""
 
 UNESTIMABLE = "not estimable"
 
@@ -64,56 +79,6 @@ WORDS = [
 ]
 
 
-def report_page(params: Params, report: Report, tables: Mapping[str, pd.DataFrame]) -> str:
-    """Write the report.
-
-    Parameters
-    ----------
-    params : Params
-    report : mapping
-        As ``metrics/compare.json`` has it.
-    tables : mapping of str to DataFrame
-        ``intervals`` and ``subgroups``, as ``metrics/compare/`` has them.
-
-    Returns
-    -------
-    str
-        One self-contained HTML page.
-    """
-    database = params.download.resolved_database
-    scores = {protocol: scores_of(report[protocol]["protocol"], tables["intervals"]) for protocol in PROTOCOLS}
-    labels = [str(report[protocol]["protocol"]) for protocol in PROTOCOLS]
-    lead = [
-        f"A CNN, an RNN and the ensemble that averages them classify the beats of {database.name} {database.version} "
-        "into the five AAMI classes N S V F Q, from one lead.",
-        f"Under the protocol “{labels[0]}” no patient is on both sides of the split{on_both_sides(database)}: those "
-        f"figures predict how a new patient fares. Under the protocol “{labels[1]}” beats of one patient are on both "
-        "sides, as in most tutorials.",
-    ]
-    pictures = [
-        Section(kind.title, [Text([kind.words]), *drawn_beside(name), *model_pictures(report, name)], kind.columns)
-        for name, kind in KINDS.items()
-    ]
-    sections = [
-        Section("What was found", [Text(list(found(report))), Table("Classes and terms", ["Word", "Meaning"], WORDS)]),
-        Section("Headline scores", [HEADLINE_WORDS, headline_table(report, scores)]),
-        Section("Differences between models", [DIFFERENCE_WORDS, differences(labels, scores), mcnemar(report)]),
-        Section("AAMI EC57", [EC57_WORDS, *(ec57_table(report[p]) for p in PROTOCOLS), ec57_intervals(report, scores)]),
-        Section(
-            "Without single records",
-            [Text(list(why_without(report, database))), *(without(report[p]) for p in PROTOCOLS)],
-        ),
-        Section("By sex and age", [GROUP_WORDS, *(by_group(label, tables["subgroups"]) for label in labels)]),
-        Section("Classes side by side", [CLASS_WORDS, *class_pictures(report)]),
-        *pictures,
-        Section("Training", [TRAINING_WORDS, cross_validation(report), *learning_curves(report)]),
-        Section("Beats of the database", [DATA_WORDS, *data_pictures(database)]),
-        *search_sections(),
-        Section("Provenance", list(provenance(params))),
-    ]
-    return page("Heartbeat classification", lead, sections, warning(database, PROTOCOLS))
-
-
 class Score(NamedTuple):
     """A score with its 95 % interval and the share of the resamples that define it; NaN where it is not defined."""
 
@@ -123,7 +88,7 @@ class Score(NamedTuple):
     defined: float
 
     def __str__(self) -> str:
-        """The score and its interval in print.
+        """Print the score and its interval.
 
         Resamples that all score alike, as those of a class that is never found, say nothing of other patients.
         """
@@ -140,50 +105,137 @@ class Score(NamedTuple):
         return Shown(self.value, str(self))
 
 
-Scores = Mapping[tuple[str, str], Score]
+Intervals = Mapping[tuple[str, str], Score]
 """Model (or the difference of two) and name of a score -> score."""
 
 
-def scores_of(label: str, intervals: pd.DataFrame) -> dict[tuple[str, str], Score]:
-    """Select the scores of a protocol, by model and name."""
-    found = intervals[intervals["protocol"] == label]
-    names = zip(found["model"], found["score"], strict=True)
-    values = found[list(Score._fields)].itertuples(index=False)
+@dataclass(frozen=True)
+class Results:
+    """What the stages have written, as report and cards tell it.
+
+    Attributes
+    ----------
+    params : Params
+    labels : mapping of str to str
+        Protocol -> how it is called, and whether the records are SYNTHETIC.
+    scores : mapping
+        Protocol -> model -> its scores, flat, as ``metrics/compare/scores.json`` has them.
+    intervals : mapping
+        Protocol -> model (or the difference of two) and name of a score -> the score with its interval.
+    mcnemar, subgroups, ec57 : DataFrame
+        As ``metrics/compare/`` has them.
+    """
+
+    params: Params
+    labels: Mapping[str, str]
+    scores: Scores
+    intervals: Mapping[str, Intervals]
+    mcnemar: pd.DataFrame
+    subgroups: pd.DataFrame
+    ec57: pd.DataFrame
+
+    @property
+    def database(self) -> Database:
+        """The database that was trained and tested on."""
+        return self.params.download.resolved_database
+
+    @property
+    def left_out(self) -> list[str]:
+        """The records without which there are scores, in the order of their names."""
+        scores = self.scores[PROTOCOLS[0]][MODELS[0]]
+        return sorted(record for record in self.params.evaluate.without if f"accuracy_without_{record}" in scores)
+
+
+def read_results(params: Params) -> Results:
+    """Read what report and cards are made of."""
+    folder, database = METRICS / "compare", params.download.resolved_database
+    labels = {protocol: folds.label(protocol, database.synthetic) for protocol in PROTOCOLS}
+    intervals = pd.read_csv(folder / "intervals.csv")
+    tables = [pd.read_csv(folder / f"{name}.csv") for name in ("mcnemar", "subgroups", "ec57")]
+    return Results(
+        params,
+        labels,
+        read_json(folder / "scores.json"),
+        {protocol: intervals_of(intervals[intervals["protocol"] == label]) for protocol, label in labels.items()},
+        *tables,
+    )
+
+
+def intervals_of(intervals: pd.DataFrame) -> dict[tuple[str, str], Score]:
+    """Arrange the scores of a protocol by model and name."""
+    names = zip(intervals["model"], intervals["score"], strict=True)
+    values = intervals[list(Score._fields)].itertuples(index=False)
     return {name: Score(*value) for name, value in zip(names, values, strict=True)}
 
 
-def found(report: Report) -> Iterator[str]:
+def report_page(results: Results) -> str:
+    """Write the report: one self-contained HTML page."""
+    database, labels = results.database, results.labels
+    inter, mixed = labels.values()
+    lead = [
+        f"A CNN, an RNN and the ensemble that averages them classify the beats of {database.name} {database.version} "
+        "into the five AAMI classes N S V F Q, from one lead.",
+        f"Under the protocol “{inter}” no patient is on both sides of the split{on_both_sides(database)}: those "
+        f"figures predict how a new patient fares. Under the protocol “{mixed}” beats of one patient are on both "
+        "sides, as in most tutorials.",
+    ]
+    pictures = [
+        Section(kind.title, [Text([kind.words]), *areas_of(name, labels), *model_pictures(labels, name)], kind.columns)
+        for name, kind in KINDS.items()
+    ]
+    sections = [
+        Section(
+            "What was found", [Text(list(findings(results))), Table("Classes and terms", ["Word", "Meaning"], WORDS)]
+        ),
+        Section("Headline scores", [HEADLINE_WORDS, headline_table(results)]),
+        Section("Differences between models", [DIFFERENCE_WORDS, differences(results), mcnemar(results)]),
+        Section("AAMI EC57", [EC57_WORDS, *(ec57_table(results, p) for p in PROTOCOLS), ec57_intervals(results)]),
+        Section(
+            "Without single records",
+            [Text(list(why_without(results))), *(without(results, protocol) for protocol in PROTOCOLS)],
+        ),
+        Section("By sex and age", [GROUP_WORDS, *(by_group(label, results.subgroups) for label in labels.values())]),
+        Section("Classes side by side", [CLASS_WORDS, *class_pictures(labels, results.scores)]),
+        *pictures,
+        Section("Training", [TRAINING_WORDS, cross_validation(labels), *learning_curves(labels)]),
+        Section("Beats of the database", [DATA_WORDS, *data_pictures(database)]),
+        *search_sections(),
+        Section("Provenance", list(provenance(results.params))),
+    ]
+    return page("Heartbeat classification", lead, sections, not_a_medical_device(database, PROTOCOLS))
+
+
+def findings(results: Results) -> Iterator[str]:
     """Say in a few sentences what the figures come to."""
-    inter, mixed = (report[protocol] for protocol in PROTOCOLS)
+    inter, mixed = (results.scores[protocol] for protocol in PROTOCOLS)
     yield (
-        f"{capital(mixed['protocol'])} figures flatter: the macro F1 (N S V F) of the three models is "
-        f"{span(mixed, 'macro_f1_nsvf')} there and {span(inter, 'macro_f1_nsvf')} for patients who were not learned "
-        f"from. Accuracy is {span(mixed, 'accuracy')} and {span(inter, 'accuracy')}; calling every beat N scores "
+        f"{capital(results.labels[PROTOCOLS[1]])} figures flatter: the macro F1 (N S V F) of the three models is "
+        f"{span(mixed, 'macro_f1_nsvf')} there and {span(inter, 'macro_f1_nsvf')} for patients who were not trained "
+        f"on. Accuracy is {span(mixed, 'accuracy')} and {span(inter, 'accuracy')}; calling every beat N scores "
         f"{decimals(baseline(PROTOCOLS[1]))} and {decimals(baseline(PROTOCOLS[0]))}."
     )
-    fusion = ", ".join(f"{titled(name)} {percent(inter[name]['per_class']['F']['se'])}" for name in models_of(inter))
-    yield f"Fusion beats of patients who were not learned from are found to this share: {fusion}."
-    record, share = main_record(tested(PROTOCOLS[0], MODELS[0])["S_support"])
-    said = f"Record {record} has {percent(share)} of the S beats of the inter-patient test fold."
-    without = {name: inter[name]["without"].get(record) for name in models_of(inter)}
-    if all(without.values()):
+    fusion = ", ".join(f"{titled(name)} {percent(scores['se_F'])}" for name, scores in inter.items())
+    yield f"Fusion beats of patients who were not trained on are found to this share: {fusion}."
+    record, share = main_record(test_records(PROTOCOLS[0], MODELS[0])["S_support"])
+    sentence = f"Record {record} has {percent(share)} of the S beats of the inter-patient test fold."
+    if record in results.left_out:
         falls = ", ".join(
-            f"{titled(name)} {number(inter[name]['per_class']['S']['f1'])} and {number(left['f1_S'])}"
-            for name, left in without.items()
+            f"{titled(name)} {number(scores['f1_S'])} and {number(scores[f'f1_S_without_{record}'])}"
+            for name, scores in inter.items()
         )
-        said += f" F1 of S with and without it: {falls}."
-    yield said
+        sentence += f" F1 of S with and without it: {falls}."
+    yield sentence
 
 
-def span(of_protocol: Report, score: str) -> str:
+def span(of_protocol: Mapping[str, Mapping[str, Any]], score: str) -> str:
     """Give the lowest and the highest score of the models."""
-    values = sorted({decimals(of_protocol[name][score]) for name in models_of(of_protocol)})
+    values = sorted({decimals(scores[score]) for scores in of_protocol.values()})
     return values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
 def baseline(protocol: str) -> float:
     """Read the accuracy of calling every beat N."""
-    return float(read_json(METRICS / protocol / f"{MODELS[0]}.json")["baseline_accuracy"])
+    return float(read_json(METRICS / protocol / MODELS[0] / "scores.json")["baseline_accuracy"])
 
 
 HEADLINE_WORDS = Text(
@@ -213,40 +265,43 @@ TRAINING_WORDS = Text(
     [
         "How networks do on the fold of the training beats that they left out; those scores, not the ones above, "
         "chose the design. The patient-mixed ones are the networks of the ensemble, each with the weights of its best "
-        "epoch; the inter-patient ones are for this alone, and those of the ensemble learn from all training beats."
+        "epoch; the inter-patient ones are for this alone, and those of the ensemble are trained on all training beats."
     ]
 )
-DATA_WORDS = Text(["What there is to learn from: the mean beat of each class, and how rare most classes are."])
+DATA_WORDS = Text(["What there is to train on: the mean beat of each class, and how rare most classes are."])
 
 
-def headline_table(report: Report, scores: Mapping[str, Scores]) -> Table:
+def headline_table(results: Results) -> Table:
     """List the headline scores of each model under both protocols, with what one protocol has over the other."""
-    labels = [report[protocol]["protocol"] for protocol in PROTOCOLS]
-    rows = list(beside(HEADLINES, scores, difference=True))
+    rows = list(beside(HEADLINES, results.intervals, difference=True))
     of_n = [baseline(protocol) for protocol in PROTOCOLS]
     rows.insert(len(rows) // len(HEADLINES), ["Accuracy", "every beat N", *of_n, of_n[1] - of_n[0]])
-    columns = ["Score", "Model", *map(capital, labels), "Difference"]
-    return Table("Scores under both protocols", columns, rows, interval_note(HEADLINES, scores))
+    columns = ["Score", "Model", *map(capital, results.labels.values()), "Difference"]
+    return Table("Scores under both protocols", columns, rows, interval_note(HEADLINES, results.intervals))
 
 
-def beside(names: Iterable[str], scores: Mapping[str, Scores], difference: bool = False) -> Iterator[list[Cell]]:
+def beside(names: Iterable[str], intervals: Mapping[str, Intervals], difference: bool = False) -> Iterator[list[Cell]]:
     """Put each score of each model under the protocols side by side, a row a score and model."""
-    models = [model for model in dict.fromkeys(model for model, _ in scores[PROTOCOLS[0]]) if " - " not in model]
     for name in names:
-        for model in models:
-            inter, mixed = (scores[protocol][model, name] for protocol in PROTOCOLS)
+        for model in models_of(intervals):
+            inter, mixed = (intervals[protocol][model, name] for protocol in PROTOCOLS)
             less = [mixed.value - inter.value] if difference else []
             yield [SCORES[name], titled(model), inter.shown, mixed.shown, *less]
 
 
-def interval_note(names: Iterable[str], scores: Mapping[str, Scores]) -> str:
+def models_of(intervals: Mapping[str, Intervals]) -> list[str]:
+    """Name the classifiers, in order, without the differences of two."""
+    return [model for model in dict.fromkeys(model for model, _ in intervals[PROTOCOLS[0]]) if DIFFERENCE not in model]
+
+
+def interval_note(names: Iterable[str], intervals: Mapping[str, Intervals]) -> str:
     """Say which of the intervals are of a part of the resamples, or of none; empty if there are none."""
     shown = {
         name: [
             score
-            for of_protocol in scores.values()
+            for of_protocol in intervals.values()
             for (model, of), score in of_protocol.items()
-            if of == name and " - " not in model
+            if of == name and DIFFERENCE not in model
         ]
         for name in names
     }
@@ -258,92 +313,94 @@ def interval_note(names: Iterable[str], scores: Mapping[str, Scores]) -> str:
     return " ".join(notes)
 
 
-def differences(labels: Sequence[str], scores: Mapping[str, Scores]) -> Table:
+def differences(results: Results) -> Table:
     """Say what one model has over another: paired bootstrap over records."""
-    pairs = [model for model in dict.fromkeys(model for model, _ in scores[PROTOCOLS[0]]) if " - " in model]
+    intervals = results.intervals
+    pairs = [model for model in dict.fromkeys(model for model, _ in intervals[PROTOCOLS[0]]) if DIFFERENCE in model]
     rows: list[list[Cell]] = [
-        [SCORES[name], titled(pair), *(scores[protocol][pair, name].shown for protocol in PROTOCOLS)]
+        [SCORES[name], titled(pair), *(intervals[protocol][pair, name].shown for protocol in PROTOCOLS)]
         for name in COMPARED
         for pair in pairs
     ]
-    columns = ["Score", "Models", *map(capital, labels)]
+    columns = ["Score", "Models", *map(capital, results.labels.values())]
     note = "SVEB and VEB after the learning period, the others of all test beats."
     return Table("One model less another", columns, rows, note)
 
 
-def mcnemar(report: Report) -> Table:
+def mcnemar(results: Results) -> Table:
     """List on how many beats only one of two models is right, and how likely that is by chance."""
-    rows: list[list[Cell]] = []
-    for protocol in PROTOCOLS:
-        for pair, test in report[protocol]["mcnemar"].items():
-            p_value = Shown(test["p_value"], f"{test['p_value']:.2g}")
-            models = titled(pair.replace("_vs_", " and "))
-            rows.append(
-                [models, report[protocol]["protocol"], test["only_first_right"], test["only_second_right"], p_value]
-            )
+    rows: list[list[Cell]] = [
+        [
+            titled(f"{test['first']} and {test['second']}"),
+            test["protocol"],
+            test["only_first_right"],
+            test["only_second_right"],
+            Shown(test["p_value"], f"{test['p_value']:.2g}"),
+        ]
+        for test in results.mcnemar.to_dict("records")
+    ]
     columns = ["Models", "Protocol", "Only the first right", "Only the second right", "p"]
     note = "McNemar's test takes beats for independent, which they are not: believe the intervals before it."
     return Table("McNemar's test", columns, rows, note)
 
 
-def ec57_table(of_protocol: Report) -> Table:
+def ec57_table(results: Results, protocol: str) -> Table:
     """List the figures of both conventions for e and j, after the learning period and from the start; gross first."""
+    label, views = results.labels[protocol], results.ec57
+    of_protocol = views[views["protocol"] == label]
     rows: list[list[Cell]] = []
-    models = models_of(of_protocol)
-    for convention in of_protocol[models[0]]["ec57"]:
-        for period in ("scored", "whole"):
-            for kind in ("gross", "average"):
-                for name in models:
-                    told = of_protocol[name]["ec57"][convention]
-                    view, escapes = told[period], told["mapping"].split(",")[0].removeprefix("e and j ")
-                    start = Shown(view["start_s"], f"{view['start_s'] / 60:g}:00")
-                    rows.append([titled(name), kind, start, escapes, view["n_scored"], *ratios(view[kind])])
+    for _, of_view in of_protocol.groupby(["convention", "period"], sort=False):
+        for kind in (GROSS, AVERAGE):
+            for view in of_view[of_view["kind"] == kind].to_dict("records"):
+                start = Shown(view["start_s"], f"{view['start_s'] / 60:g}:00")
+                escapes = ESCAPES_IN[view["convention"]]
+                rows.append([titled(view["model"]), kind, start, escapes, view["n_scored"], *ratios(view)])
     names = [f"{ectopic} {ratio}" for ectopic in ("SVEB", "VEB") for ratio in ("Se", "+P", "FPR")]
     columns = ["Model", "Kind", "From", "e, j", "Beats", *names]
-    return Table(f"EC57, {of_protocol['protocol']}", columns, rows)
+    return Table(f"EC57, {label}", columns, rows)
 
 
-def ratios(figures: Report) -> list[Cell]:
+def ratios(view: Mapping[Any, Any]) -> list[Cell]:
     """Show Se, +P and FPR of both kinds of ectopic beats as ``bxb`` prints them."""
     digits = {"se": 2, "ppv": 2, "fpr": 3}
-    found = [(figures[ectopic][ratio], digits[ratio]) for ectopic in ("sveb", "veb") for ratio in digits]
-    return [Shown(value, show(value, places)) for value, places in found]
+    values = [(view[f"{ectopic}_{ratio}"], places) for ectopic in ("sveb", "veb") for ratio, places in digits.items()]
+    return [Shown(value, show(value, places)) for value, places in values]
 
 
-def ec57_intervals(report: Report, scores: Mapping[str, Scores]) -> Table:
+def ec57_intervals(results: Results) -> Table:
     """List the main figures of EC57 with intervals."""
-    labels = [capital(report[protocol]["protocol"]) for protocol in PROTOCOLS]
-    note = f"Gross, after the learning period, e and j in N. {interval_note(EC57_SCORES, scores)}"
-    return Table("EC57 with intervals", ["Score", "Model", *labels], list(beside(EC57_SCORES, scores)), note)
+    labels = [capital(label) for label in results.labels.values()]
+    note = f"Gross, after the learning period, e and j in N. {interval_note(EC57_SCORES, results.intervals)}"
+    rows = list(beside(EC57_SCORES, results.intervals))
+    return Table("EC57 with intervals", ["Score", "Model", *labels], rows, note)
 
 
-def why_without(report: Report, database: Database) -> Iterator[str]:
+def why_without(results: Results) -> Iterator[str]:
     """Say of each record that is left out what hangs on it."""
-    inter = report[PROTOCOLS[0]]
-    counts = tested(PROTOCOLS[0], MODELS[0])
-    left_out = list(inter[MODELS[0]]["without"])
-    if not left_out:
+    counts = test_records(PROTOCOLS[0], MODELS[0])
+    if not results.left_out:
         yield "None of the records that params.yaml names is in this database."
         return
     yield "One record can make or break a figure, so each of these is left out in turn."
-    for record in left_out:
+    for record in results.left_out:
         shares = {name: counts[f"{name}_support"] / counts[f"{name}_support"].sum() for name in "SVF"}
         held = " and ".join(f"{percent(share[record])} of the {name} beats" for name, share in shares.items())
-        taught = database.shared.get(record)
-        same = f", and is of the same patient as {taught}, who is learned from" if taught else ""
+        other = results.database.shared.get(record)
+        same = f", and is of the same patient as {other}, who is trained on" if other else ""
         yield f"Record {record} has {held} of the inter-patient test fold{same}."
 
 
-def without(of_protocol: Report) -> Table:
+def without(results: Results, protocol: str) -> Table:
     """List the scores without each of the records that much hangs on."""
     rows: list[list[Cell]] = [
-        [titled(name), record, *(scores[key] for key in WITHOUT)]
-        for name in models_of(of_protocol)
-        for record, scores in of_protocol[name]["without"].items()
+        [titled(name), record, *(scores[f"{key}_without_{record}"] for key in WITHOUT)]
+        for name, scores in results.scores[protocol].items()
+        for record in results.left_out
+        if f"accuracy_without_{record}" in scores
     ]
     columns = ["Model", "Without", *(SCORES[key] for key in WITHOUT)]
     note = "SVEB and VEB gross, after the learning period, the others of all test beats; e and j in N."
-    return Table(f"Without single records, {of_protocol['protocol']}", columns, rows, note)
+    return Table(f"Without single records, {results.labels[protocol]}", columns, rows, note)
 
 
 def by_group(label: str, subgroups: pd.DataFrame) -> Table:
@@ -360,39 +417,32 @@ def by_group(label: str, subgroups: pd.DataFrame) -> Table:
     return Table(f"By sex and age, {label}", names, rows)
 
 
-def drawn_beside(kind: str) -> list[Table]:
-    """Give the table that belongs to a kind of figure: the areas under the curves beside the first of these."""
-    return [areas()] if kind == "roc" else []
+def areas_of(kind: str, labels: Mapping[str, str]) -> list[Table]:
+    """Give the areas under the curves beside the first kind of curves, and nothing beside other figures."""
+    return [areas(labels)] if kind == "roc" else []
 
 
-def areas() -> Table:
+def areas(labels: Mapping[str, str]) -> Table:
     """List the areas under the curves of each class, model and protocol."""
-    told = {(p, name): read_json(METRICS / p / f"{name}.json")["areas"] for p in PROTOCOLS for name in MODELS}
-    labels = [read_json(METRICS / p / f"{MODELS[0]}.json")["protocol"] for p in PROTOCOLS]
+    scores = {(p, name): read_json(METRICS / p / name / "scores.json") for p in labels for name in MODELS}
     measures = {"roc_auc": "ROC AUC", "average_precision": "Average precision"}
     rows: list[list[Cell]] = [
-        [aami_class, titled(name), *(told[p, name][aami_class][area] for area in measures for p in PROTOCOLS)]
-        for aami_class in told[PROTOCOLS[0], MODELS[0]]
+        [aami_class, titled(name), *(scores[p, name][f"{area}_{aami_class}"] for area in measures for p in labels)]
+        for aami_class in CLASSES
         for name in MODELS
     ]
-    columns = ["Class", "Model", *(f"{area}, {label}" for area in measures.values() for label in labels)]
+    columns = ["Class", "Model", *(f"{area}, {label}" for area in measures.values() for label in labels.values())]
     note = "Of the probability of a class against all others. Average precision is that of the curves further below."
     return Table("Areas under the curves", columns, rows, note)
 
 
-def cross_validation(report: Report) -> Table:
+def cross_validation(labels: Mapping[str, str]) -> Table:
     """List the scores that the design was chosen by."""
     rows: list[list[Cell]] = []
     for name in MODELS:
-        for protocol in PROTOCOLS:
-            scores = read_json(METRICS / protocol / name / "training.json")["cross_validation"]
-            label = report[protocol]["protocol"]
+        for protocol, label in labels.items():
+            scores = read_json(METRICS / "training" / protocol / name / "cross_validation.json")
             rows.append([titled(name), label, scores["beats"], *(scores[key] for key in CROSS_VALIDATED)])
     columns = ["Model", "Protocol", "Beats", *(HEADLINES[key] for key in CROSS_VALIDATED)]
     note = "The training beats of the folds that were left out, each scored by the network that left out its fold."
     return Table("Cross-validation on the training beats", columns, rows, note)
-
-
-def models_of(of_protocol: Report) -> list[str]:
-    """Name the classifiers that were scored under a protocol, in order."""
-    return [name for name, value in of_protocol.items() if isinstance(value, Mapping) and "per_class" in value]

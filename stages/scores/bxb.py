@@ -48,13 +48,19 @@ class Annotated(Protocol):
     """Annotations of a record in time order: equally long arrays."""
 
     @property
-    def samples(self) -> NDArray[np.int64]: ...
+    def samples(self) -> NDArray[np.int64]:
+        """Where they are, in samples of the record."""
+        ...
 
     @property
-    def symbols(self) -> NDArray[np.str_]: ...
+    def symbols(self) -> NDArray[np.str_]:
+        """WFDB symbols."""
+        ...
 
     @property
-    def subtypes(self) -> NDArray[np.int64]: ...
+    def subtypes(self) -> NDArray[np.int64]:
+        """Subtypes of the symbols (WFDB)."""
+        ...
 
 
 @dataclass

@@ -19,6 +19,9 @@ Classifiers = Mapping[str, NDArray[np.floating]]
 RATIO_PARTS = {"se": ("tp", "fn"), "ppv": ("tp", "fp"), "fpr": ("fp", "tn")}
 """Ratio -> the count above the line, and the one that is added to it below."""
 
+DIFFERENCE = " - "
+"""Stands between the names of two classifiers whose difference a row is of."""
+
 WITHOUT = ("accuracy", "macro_f1_nsvf", "f1_N", "f1_S", "f1_V", "f1_F")
 """Scores that are told without single records."""
 
@@ -48,7 +51,7 @@ def differences(scored: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) ->
     """Say how much each classifier has over the first, a row a pair: ``models`` and the scores of ``keys``."""
     base, *others = scored
     return pd.DataFrame(
-        {"models": f"{name} - {base}", **{key: scored[name][key] - scored[base][key] for key in keys}}
+        {"models": f"{name}{DIFFERENCE}{base}", **{key: scored[name][key] - scored[base][key] for key in keys}}
         for name in others
     )
 
@@ -87,7 +90,7 @@ def interval_table(
     found = {name: (values[name], bootstrap.intervals(counts, resamples, seed)) for name, counts in confusions.items()}
     for a, b in _pairs(classifiers):
         spread = bootstrap.difference_intervals(confusions[a], confusions[b], resamples, seed)
-        found[f"{a} - {b}"] = (values[a] - values[b], spread)
+        found[f"{a}{DIFFERENCE}{b}"] = (values[a] - values[b], spread)
     rows = [
         {"model": name, "score": score, "value": value, **spread[score]._asdict()}
         for name, (scores, spread) in found.items()
@@ -117,7 +120,7 @@ def ec57_intervals(tables: Mapping[str, pd.DataFrame], resamples: int, seed: int
     def less(first: str, second: str) -> bootstrap.Statistic:
         return lambda rows: pooled[first](rows) - pooled[second](rows)
 
-    statistics = pooled | {f"{a} - {b}": less(a, b) for a, b in _pairs(tables)}
+    statistics = pooled | {f"{a}{DIFFERENCE}{b}": less(a, b) for a, b in _pairs(tables)}
     rows: list[dict[str, Any]] = []
     for model, statistic in statistics.items():
         records = len(next(iter(tables.values())))

@@ -135,7 +135,7 @@ def show(value: float | None, digits: int = 2) -> str:
 
 
 def _figures(pairs: NDArray[np.integer]) -> dict[str, float]:
-    """Counts and ratios of one confusion matrix, NaN where undefined."""
+    """Compute counts and ratios of one confusion matrix, NaN where undefined."""
     called = BEATS.lower()
     found, missed, extra = _count(pairs, BEATS, called), _count(pairs, BEATS, "ox"), _count(pairs, "OX", called)
     figures: dict[str, float] = {"qrs_se": _ratio(found, found + missed), "qrs_ppv": _ratio(found, found + extra)}

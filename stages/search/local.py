@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +103,24 @@ def _on_disk(storage: Path) -> optuna.storages.RDBStorage:
         )
 
 
-def run_trials(
-    storage: Path,
-    study: optuna.Study,
-    configuration: SweepConfiguration,
-    objective: Objective,
-    watch: Watch,
-    seed: int,
-    most_epochs: int,
-) -> None:
+@dataclass(frozen=True)
+class Course:
+    """What decides the trials of a search.
+
+    Attributes
+    ----------
+    configuration : SweepConfiguration
+    seed : int
+    most_epochs : int
+        That a trial can have; where Hyperband ends.
+    """
+
+    configuration: SweepConfiguration
+    seed: int
+    most_epochs: int
+
+
+def run_trials(storage: Path, study: optuna.Study, course: Course, objective: Objective, watch: Watch) -> None:
     """Run trials until the study has as many as the configuration wants.
 
     Trials that failed by an error of their own count; those that were interrupted do not, so a search that was killed
@@ -125,16 +134,14 @@ def run_trials(
         The file of the study; claims are made under a lock beside it.
     study : optuna.Study
         From :func:`open_study`; other processes may be at work on it.
-    configuration : SweepConfiguration
+    course : Course
     objective : callable
         Given the hyperparameters and a function that takes a mapping of scores after each epoch.
     watch : callable
         Given a name and the hyperparameters, a context manager that yields a function that logs scores.
-    seed : int
-    most_epochs : int
-        That a trial can have; where Hyperband ends.
     """
-    study.pruner = _pruner(configuration, most_epochs)
+    configuration, seed = course.configuration, course.seed
+    study.pruner = _pruner(configuration, course.most_epochs)
     wanted = min(configuration.run_cap, _grid_size(configuration))
     lock = FileLock(f"{storage}.lock")
 

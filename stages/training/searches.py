@@ -15,7 +15,7 @@ from stages.config.code import code_of, digest
 from stages.config.params import DESIGN_PROTOCOL, Params
 from stages.config.sweeps import load_sweep
 from stages.files.writing import read_json, remove, write_json
-from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
+from stages.search.local import Course, forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from stages.search.space import SweepConfiguration
 from stages.search.trials import Report, State, Trial
 from stages.training.tracking import SweepError, create_sweep, read_sweep, resolve_mode, run_agent, tracked_run
@@ -166,8 +166,8 @@ def search_locally(search: Search, objective: "CrossValidation") -> list[Trial]:
         return tracked_run(tracking, f"{search.model} {name}", configuration.name, {**config, **search.setting})
 
     study = open_study(search.storage, search.fingerprint, configuration)
-    most_epochs = objective.most_epochs(configuration)
-    run_trials(search.storage, study, configuration, objective, watch, params.sweep.seed, most_epochs)
+    course = Course(configuration, params.sweep.seed, objective.most_epochs(configuration))
+    run_trials(search.storage, study, course, objective, watch)
     return trials_of(study)
 
 

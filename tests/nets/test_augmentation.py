@@ -68,11 +68,11 @@ def test_the_share_is_that_of_the_v_beats(batch):
 
 def test_the_seed_decides_and_the_beats_given_stay(batch):
     signals, labels, _ = batch
-    given = signals.copy()
+    original = signals.copy()
     first, again, other = (run(signals, labels, 0.5, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    np.testing.assert_array_equal(signals, given)
+    np.testing.assert_array_equal(signals, original)
     assert first.dtype == np.float32
 
 

@@ -55,11 +55,11 @@ def test_gives_probabilities_of_five_classes(build, architecture):
 def test_sees_both_the_beat_and_its_rhythm(build, architecture):
     keras.utils.set_random_seed(1)
     model = build(INPUTS, architecture)
-    plain = model.predict(beats(), verbose=0)
+    before = model.predict(beats(), verbose=0)
     for name in ("beat", "rhythm"):
         changed = beats()
         changed[name] = changed[name] + 1
-        assert np.abs(model.predict(changed, verbose=0) - plain).max() > 1e-4, name
+        assert np.abs(model.predict(changed, verbose=0) - before).max() > 1e-4, name
 
 
 def test_the_kachuee_window_fits_both_networks():
@@ -76,16 +76,18 @@ def test_the_scaler_is_inside_the_network():
 
 
 @pytest.mark.parametrize(("build", "architecture"), VARIANTS[:3:2])
-def test_unless_shape_may_tell_only_rhythm_does(build, architecture):
+def test_unless_morphology_separates_s_only_rhythm_does(build, architecture):
     keras.utils.set_random_seed(1)
     model = build(INPUTS, architecture)
     one, other = beats(), beats()
     other["beat"] = other["beat"][::-1] * 3
     ratios = [p[:, 1] / p[:, 0] for p in (model.predict(one, verbose=0), model.predict(other, verbose=0))]
     np.testing.assert_allclose(*ratios, rtol=1e-3)
-    telling = build(INPUTS, replace(architecture, morphology_separates_s=True))
-    told = [p[:, 1] / p[:, 0] for p in (telling.predict(one, verbose=0), telling.predict(other, verbose=0))]
-    assert np.abs(told[0] / told[1] - 1).max() > 0.01
+    separating = build(INPUTS, replace(architecture, morphology_separates_s=True))
+    ratios_by_morphology = [
+        p[:, 1] / p[:, 0] for p in (separating.predict(one, verbose=0), separating.predict(other, verbose=0))
+    ]
+    assert np.abs(ratios_by_morphology[0] / ratios_by_morphology[1] - 1).max() > 0.01
     early = {**one, "rhythm": one["rhythm"] - 0.3}
     assert (
         np.abs(model.predict(early, verbose=0)[:, 1] / model.predict(early, verbose=0)[:, 0] - ratios[0]).max() > 0.01

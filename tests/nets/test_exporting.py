@@ -93,8 +93,8 @@ def test_onnx_gives_what_keras_gives(tmp_path, networks, beats, name):
     np.testing.assert_allclose(classifier.run(beats[0][:1], beats[1][:1]), expected[:1], atol=1e-5)
     save_classifier(tmp_path / "m.keras", networks[name], ABOUT)
     records = ["a"] * 25 + ["b"] * 15
-    whole, same = (load(tmp_path / file).predict(*beats, records) for file in ("m.onnx", "m.keras"))
-    np.testing.assert_allclose(whole, same, atol=1e-4)
+    by_onnx, by_keras = (load(tmp_path / file).predict(*beats, records) for file in ("m.onnx", "m.keras"))
+    np.testing.assert_allclose(by_onnx, by_keras, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])

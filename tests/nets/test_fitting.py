@@ -41,7 +41,7 @@ def toy_beats(count, seed):
     return Beats(signals[:, :, None].astype(np.float32), rng.normal(size=(count, 2)).astype(np.float32), labels)
 
 
-def plain_draws(count):
+def each_once(count):
     rows = np.arange(count, dtype=np.int32)
     return Draws(rows, rows, np.zeros(count, np.float32), np.zeros(count, bool), [1.0] * 5)
 
@@ -56,7 +56,7 @@ def small_network():
 
 
 def run(folder, callbacks=(), settings=SETTINGS, train=None, validated=True):
-    drawn = DrawnBeats(toy_beats(400, 1) if train is None else train, plain_draws(400), unchanged)
+    drawn = DrawnBeats(toy_beats(400, 1) if train is None else train, each_once(400), unchanged)
     held_out = toy_beats(200 if validated else 0, 2)
     model = small_network()
     history = fit(model, FoldFit("toy", drawn, held_out, settings), folder, callbacks)
@@ -194,7 +194,7 @@ def test_a_loss_that_is_no_number_is_an_error(tmp_path):
 
 
 def test_every_draw_comes_once_an_epoch_in_a_new_order():
-    beats, draws = toy_beats(100, 1), plain_draws(100)
+    beats, draws = toy_beats(100, 1), each_once(100)
     batches = DrawnBatches(DrawnBeats(beats, draws, unchanged), SETTINGS)
     first = np.concatenate([batches[i][0]["beat"] for i in range(len(batches))])
     batches.on_epoch_end()
@@ -229,7 +229,7 @@ def test_median_beats_are_swapped_anew_each_epoch_as_the_settings_say():
     beats = toy_beats(200, 1)
     pairs = Beats(np.concatenate([beats.signals, 0.5 * beats.signals], axis=2), beats.rhythm, beats.labels)
     settings = replace(SETTINGS, template_swap=1.0, batch_size=200)
-    batches = DrawnBatches(DrawnBeats(pairs, plain_draws(200), unchanged), settings)
+    batches = DrawnBatches(DrawnBeats(pairs, each_once(200), unchanged), settings)
     shown = []
     for _ in range(2):
         moved = np.abs(batches[0][0]["beat"] - pairs.signals[batches.order]).max(axis=(1, 2)) > 1e-6
@@ -243,7 +243,7 @@ def test_median_beats_are_swapped_anew_each_epoch_as_the_settings_say():
 
 def test_class_weights_reach_the_loss():
     beats = toy_beats(50, 1)
-    draws = Draws(*[getattr(plain_draws(50), name) for name in ("beat", "partner", "mix", "altered")], [1, 2, 3, 4, 5])
+    draws = Draws(*[getattr(each_once(50), name) for name in ("beat", "partner", "mix", "altered")], [1, 2, 3, 4, 5])
     batches = DrawnBatches(DrawnBeats(beats, draws, unchanged), SETTINGS)
     _, one_hot, weights = batches[0]
     np.testing.assert_array_equal(weights, one_hot.argmax(axis=1) + 1)

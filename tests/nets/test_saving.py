@@ -57,8 +57,8 @@ def test_a_loaded_network_is_the_same(tmp_path, name):
     for loaded, saved in zip(network.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(loaded, saved)
     expected = model.predict({"beat": signals, "rhythm": rhythm}, verbose=0)
-    given = load(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 50)
-    np.testing.assert_allclose(given, expected, atol=1e-6)
+    probabilities = load(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 50)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
@@ -131,9 +131,9 @@ def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
     about = {**ABOUT, "adaptation": {**ABOUT["adaptation"], "prior_strength": 1.0}}
     save_classifier(tmp_path / "m.keras", networks()["cnn"], about)
     adapted = load(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 9)
-    given = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
-    assert adapted[0, 1] > 1.5 * given[0, 1]  # an untrained network finds S beats everywhere
-    np.testing.assert_allclose(adapted[:, 2:], given[:, 2:], rtol=1e-5)
+    raw = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
+    assert adapted[0, 1] > 1.5 * raw[0, 1]  # an untrained network finds S beats everywhere
+    np.testing.assert_allclose(adapted[:, 2:], raw[:, 2:], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])

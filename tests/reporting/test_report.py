@@ -1,7 +1,7 @@
 """What the report and the model cards say of the committed scores."""
 
-import json
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,33 +10,25 @@ import pytest
 
 from stages.config.params import PROTOCOLS, load_params
 from stages.ecg.folds import PROTOCOL_LABELS
+from stages.files.writing import read_json
 from stages.reporting import findings, pictures, provenance
 from stages.reporting import report as contents
 from stages.reporting.model_card import model_card
 from stages.reporting.page import Picture, Shown
+from stages.reporting.report import read_results
 
 PARAMS = load_params()
 MADE_UP = PARAMS.model_copy(update={"download": PARAMS.download.model_copy(update={"source": "synthetic"})})
 
 
 @pytest.fixture(scope="module")
-def report():
-    return json.loads(Path("metrics/compare.json").read_text())
+def results():
+    return read_results(PARAMS)
 
 
 @pytest.fixture(scope="module")
-def tables():
-    return {name: pd.read_csv(Path("metrics/compare") / f"{name}.csv") for name in ("intervals", "subgroups")}
-
-
-@pytest.fixture(scope="module")
-def scores(tables):
-    return {p: contents.scores_of(label, tables["intervals"]) for p, label in PROTOCOL_LABELS.items()}
-
-
-@pytest.fixture(scope="module")
-def html(report, tables):
-    return contents.report_page(PARAMS, report, tables)
+def html(results):
+    return contents.report_page(results)
 
 
 class Outline(HTMLParser):
@@ -89,14 +81,14 @@ def test_without_a_search_there_is_no_section_on_it(tmp_path, monkeypatch):
     assert pictures.search_sections() == []
 
 
-def test_a_picture_is_read_out_from_what_it_shows(report):
-    cnn = report["inter_patient"]["cnn"]["per_class"]
+def test_a_picture_is_read_out_from_what_it_shows(results):
+    cnn = results.scores["inter_patient"]["cnn"]
     alts = {name: kind.alt("inter_patient", "cnn") for name, kind in pictures.KINDS.items()}
-    assert f"Of {cnn['V']['support']:,} V beats are called" in alts["confusion"]
-    told = json.loads(Path("metrics/inter_patient/cnn.json").read_text())
-    assert f"S {told['areas']['S']['roc_auc']:.3f}" in alts["roc"]
-    assert f"S {told['areas']['S']['average_precision']:.3f}" in alts["pr"]
-    assert f"error {told['expected_calibration_error']:.4f}" in alts["reliability"]
+    assert f"Of {cnn['support_V']:,} V beats are called" in alts["confusion"]
+    scores = read_json(Path("metrics/inter_patient/cnn/scores.json"))
+    assert f"S {scores['roc_auc_S']:.3f}" in alts["roc"]
+    assert f"S {scores['average_precision_S']:.3f}" in alts["pr"]
+    assert f"error {scores['expected_calibration_error']:.4f}" in alts["reliability"]
     worst = pd.read_csv("metrics/inter_patient/cnn/records.csv", dtype={"record": str}).sort_values("accuracy").iloc[0]
     assert f"lowest accuracies: {worst['record']} {worst['accuracy']:.3f}" in alts["records"]
     assert "true classes in rows" in alts["pairs"]
@@ -104,13 +96,13 @@ def test_a_picture_is_read_out_from_what_it_shows(report):
     assert f"record {first['record']} at {first['time_s']:.1f} s, {first['true']} called" in alts["mistakes"]
 
 
-def test_both_protocols_stand_side_by_side_with_the_baseline(report, scores):
-    table = contents.headline_table(report, scores)
+def test_both_protocols_stand_side_by_side_with_the_baseline(results):
+    table = contents.headline_table(results)
     assert table.columns == ["Score", "Model", "Inter-patient", "Patient-mixed", "Difference"]
     assert [row[:2] for row in table.rows[:4]] == [
         ["Accuracy", who] for who in ("CNN", "RNN", "ensemble", "every beat N")
     ]
-    inter, mixed = (report[protocol]["cnn"]["accuracy"] for protocol in PROTOCOLS)
+    inter, mixed = (results.scores[protocol]["cnn"]["accuracy"] for protocol in PROTOCOLS)
     assert [cell.value for cell in table.rows[0][2:4]] == pytest.approx([inter, mixed], abs=1e-6)
     assert table.rows[0][4] == pytest.approx(mixed - inter, abs=1e-5)
     assert table.rows[0][2].text.startswith(f"{inter:.3f} (")
@@ -128,39 +120,43 @@ def test_a_score_says_what_its_interval_is_worth():
 
 
 def test_the_share_of_resamples_that_define_a_score_is_told():
-    found = {("cnn", "f1_F"): contents.Score(0.5, 0.25, 0.75, 0.984), ("cnn", "f1_V"): contents.Score(0.5, 0.2, 0.7, 1)}
-    note = contents.interval_note(["f1_F", "f1_V"], {"inter_patient": found})
+    intervals = {
+        ("cnn", "f1_F"): contents.Score(0.5, 0.25, 0.75, 0.984),
+        ("cnn", "f1_V"): contents.Score(0.5, 0.2, 0.7, 1),
+    }
+    note = contents.interval_note(["f1_F", "f1_V"], {"inter_patient": intervals})
     assert note == "† Of the resamples in which the score is defined, at least: F1 F 98.40 %."
-    assert contents.interval_note(["f1_V"], {"inter_patient": found}) == ""
+    assert contents.interval_note(["f1_V"], {"inter_patient": intervals}) == ""
 
 
-def test_differences_have_intervals_for_plain_and_ec57_scores(scores):
-    table = contents.differences(list(PROTOCOL_LABELS.values()), scores)
+def test_differences_have_intervals_for_beat_and_ec57_scores(results):
+    table = contents.differences(results)
     assert {row[0] for row in table.rows} >= {"Accuracy", "F1 S", "F1 V", "VEB Se", "VEB +P"}
     assert table.rows[0][:2] == ["Accuracy", "RNN − CNN"]
     assert all(isinstance(cell, Shown) for row in table.rows for cell in row[2:])
 
 
-def test_ec57_is_listed_under_both_conventions_with_what_bxb_is_asked_for_first(report):
-    table = contents.ec57_table(report["inter_patient"])
+def test_ec57_is_listed_under_both_conventions_with_what_bxb_is_asked_for_first(results):
+    table = contents.ec57_table(results, "inter_patient")
     assert len(table.rows) == 3 * 2 * 2 * 2
-    first = report["inter_patient"]["cnn"]["ec57"]["e_j_in_n"]["scored"]["gross"]
+    first = results.scores["inter_patient"]["cnn"]
     assert table.rows[0][:4] == ["CNN", "gross", Shown(300.0, "5:00"), "in N"]
-    assert table.rows[0][5] == Shown(first["sveb"]["se"], f"{100 * first['sveb']['se']:.2f}")
-    assert table.rows[0][10] == Shown(first["veb"]["fpr"], f"{100 * first['veb']['fpr']:.3f}")
+    assert table.rows[0][5].text == f"{100 * first['sveb_se']:.2f}"
+    assert table.rows[0][5].value == pytest.approx(first["sveb_se"], abs=1e-6)
+    assert table.rows[0][10].text == f"{100 * first['veb_fpr']:.3f}"
     assert {row[3] for row in table.rows} == {"in N", "in S"}
 
 
-def test_each_record_that_is_left_out_has_its_reason(report):
-    said = " ".join(contents.why_without(report, PARAMS.download.resolved_database))
+def test_each_record_that_is_left_out_has_its_reason(results):
+    said = " ".join(contents.why_without(results))
     assert "of the same patient as 201" in said
     assert "93 % of the F beats" in said
     assert "Record 232 has 75 % of the S beats" in said
 
 
-def test_what_was_found_comes_from_the_numbers(report):
-    said = " ".join(contents.found(report))
-    assert f"{report['inter_patient']['cnn']['without']['232']['f1_S']:.3f}" in said
+def test_what_was_found_comes_from_the_numbers(results):
+    said = " ".join(contents.findings(results))
+    assert f"{results.scores['inter_patient']['cnn']['f1_S_without_232']:.3f}" in said
     assert "Record 232 has 75 % of the S beats" in said
     assert "calling every beat N scores 0.828 and 0.890" in said
 
@@ -198,7 +194,9 @@ def test_a_commit_of_figures_alone_leaves_the_name_of_the_code(tmp_path, monkeyp
 
     git("init")
     Path("stages").mkdir()
-    for name in provenance.MADE_BY[1:]:
+    Path("sweeps").mkdir()
+    Path("sweeps/cnn.yaml").write_text("1")
+    for name in provenance.MADE_BY[2:]:
         Path(name).write_text("1")
     Path("stages/a.py").write_text("1")
     git("add", ".")
@@ -212,33 +210,34 @@ def test_a_commit_of_figures_alone_leaves_the_name_of_the_code(tmp_path, monkeyp
     assert provenance.commit() == f"{before}, and changes that are not committed"
 
 
-def test_a_model_card_says_what_the_model_is_not_for(report, tables):
-    card = model_card("inter_patient", "cnn", PARAMS, report, tables["intervals"])
+def test_a_model_card_says_what_the_model_is_not_for(results):
+    card = model_card("inter_patient", "cnn", results)
     assert "**Not a medical device" in card
     assert "de Chazal" in card
     assert "without record 232" in card
-    assert f"{report['inter_patient']['cnn']['n_test']:,} beats" in card
+    assert f"{results.scores['inter_patient']['cnn']['n_test']:,} beats" in card
     assert "{" not in card
     assert "44 records of 43 patients" in card
     assert "record 202, which is of the same patient as 201" in card
-    assert "90 % of those to learn from are of record 208. 75 % of its S beats are of record 232" in card
+    assert "90 % of those to train on are of record 208. 75 % of its S beats are of record 232" in card
     for line in ("| VEB FPR | ", "| F1 S | ", "| Macro F1 (N S V F) | "):
         assert card.count(line) == 1
-    assert "to learn from: 51,021 beats (45,866 N, 944 S, 3,788 V, 415 F, 8 Q), 22 records of 22 patients" in card
-    assert "metrics/detection/detection.json" in card
+    assert "to train on: 51,021 beats (45,866 N, 944 S, 3,788 V, 415 F, 8 Q), 22 records of 22 patients" in card
+    assert "metrics/detection/" in card
     assert "Open Data Commons Attribution License" in card
     assert "Moody GB, Mark RG" in card
-    mixed = model_card("intra_patient", "rnn", PARAMS, report, tables["intervals"])
+    mixed = model_card("intra_patient", "rnn", results)
     assert "take the inter-patient model" in mixed
     assert "48 records of 47 patients" in mixed
 
 
-def test_nothing_is_said_of_the_patients_of_made_up_records(report, tables, monkeypatch):
-    dot = Path("metrics/explore/class_counts.png").read_bytes()[:33]
+def test_nothing_is_said_of_the_patients_of_made_up_records(results, monkeypatch):
+    dot = Path("metrics/figures/explore/class_counts.png").read_bytes()[:33]
     monkeypatch.setattr(pictures, "picture", lambda path, caption, alt, colours=0: Picture(dot, caption, alt))
-    monkeypatch.setattr(findings, "learned", lambda database: pd.DataFrame({"F": [3]}, index=["s01"]))
-    card = model_card("inter_patient", "cnn", MADE_UP, report, tables["intervals"])
-    page = contents.report_page(MADE_UP, report, tables)
+    made_up = replace(results, params=MADE_UP)
+    monkeypatch.setattr(findings, "training_records", lambda database: pd.DataFrame({"F": [3]}, index=["s01"]))
+    card = model_card("inter_patient", "cnn", made_up)
+    page = contents.report_page(made_up)
     assert findings.SYNTHETIC in card
     assert findings.SYNTHETIC in page
     for text in (card, page):

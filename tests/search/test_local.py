@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from stages.search import local
-from stages.search.local import forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
+from stages.search.local import Course, forget_finished, is_under_way, mark_finished, open_study, run_trials, trials_of
 from tests.search.sample import configuration
 
 
@@ -21,14 +21,14 @@ def unwatched(name, config):
 def climb(config, report):
     """A score that grows with x and with each of four epochs."""
     for epoch in range(1, 5):
-        told = {"epochs_run": epoch, "of_epochs": 4, "beats_drawn": 10 * epoch, "seconds": 0.1 * epoch}
-        report({"score": config["x"] * epoch, **told})
+        counts = {"epochs_run": epoch, "of_epochs": 4, "beats_drawn": 10 * epoch, "seconds": 0.1 * epoch}
+        report({"score": config["x"] * epoch, **counts})
 
 
 def search(folder, sweep, objective=climb, watch=unwatched, seed=1):
     storage = folder / "trials.sqlite3"
     study = open_study(storage, "search", sweep)
-    run_trials(storage, study, sweep, objective, watch, seed, most_epochs=4)
+    run_trials(storage, study, Course(sweep, seed, most_epochs=4), objective, watch)
     return trials_of(study)
 
 
@@ -93,12 +93,12 @@ def test_an_interrupted_search_goes_on_and_no_finished_trial_is_lost(tmp_path):
             raise KeyboardInterrupt
         climb(config, report)
 
-    whole = search(tmp_path / "whole", configuration("random"))
+    uninterrupted = search(tmp_path / "uninterrupted", configuration("random"))
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, configuration("random"), interrupted)
     trials = search(tmp_path, configuration("random"), interrupted)
     assert [trial.state for trial in trials] == [*["complete"] * 3, "interrupted", *["complete"] * 3]
-    assert [trial.config for trial in trials if trial.state == "complete"] == [trial.config for trial in whole]
+    assert [trial.config for trial in trials if trial.state == "complete"] == [trial.config for trial in uninterrupted]
 
 
 def _hang_in_the_third(folder, began):
