@@ -105,12 +105,12 @@ def test_nothing_classified_is_no_score():
 def test_the_detector_is_scored_over_all_records():
     made = recording()
     reference = Annotations(made.samples, made.symbols, np.zeros(len(made.samples), dtype=int))
-    found = {("none", np.inf): robustness.detector_counts(reference, made.signal, FS, START_S)}
+    counts = {("none", np.inf): robustness.detector_counts(reference, made.signal, FS, START_S)}
     lost = {("none", np.inf): robustness.detector_counts(reference, np.zeros_like(made.signal), FS, START_S)}
-    assert robustness.detector_scores([found]).to_dict("records") == [
+    assert robustness.detector_scores([counts]).to_dict("records") == [
         {"noise": "none", "snr_db": np.inf, "qrs_se": 1, "qrs_ppv": 1}
     ]
-    both = robustness.detector_scores([found, lost]).to_dict("records")[0]
+    both = robustness.detector_scores([counts, lost]).to_dict("records")[0]
     assert (both["qrs_se"], both["qrs_ppv"]) == (0.5, 1)
 
 

@@ -119,6 +119,6 @@ def read_header(folder: Path, record: str) -> Header:
         header = wfdb.rdheader(str(folder / record))
     except Exception as error:
         raise RecordError(f"record {record}: {folder / record}.hea cannot be read ({error})") from error
-    found = next(filter(None, map(AGE_AND_SEX.match, header.comments)), None)
-    age = int(found["age"]) if found else -1
-    return Header(float(header.fs), int(header.sig_len), age if age >= 0 else None, found["sex"] if found else None)
+    comment = next(filter(None, map(AGE_AND_SEX.match, header.comments)), None)
+    age = int(comment["age"]) if comment else -1
+    return Header(float(header.fs), int(header.sig_len), age if age >= 0 else None, comment["sex"] if comment else None)

@@ -211,9 +211,9 @@ def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
     """Say what a person should look at before believing the rest."""
     remarks = []
     if len(beats) < FEWEST:
-        found = "A single beat" if len(beats) else "No beat"
+        count = "A single beat" if len(beats) else "No beat"
         short = "; take a longer part of the recording" if duration_s < SHORT_S else ""
-        remarks.append(f"{found} was found in {duration_s:.1f} s, so nothing was classified{short}.")
+        remarks.append(f"{count} was found in {duration_s:.1f} s, so nothing was classified{short}.")
     elif (beats["class"] == "").mean() > MOSTLY:
         remarks.append("Most of the beats lie where the signal cannot be read.")
     readable = beats[beats["unreadable"] == ""]

@@ -23,7 +23,7 @@ class Find:
     """Something worth a look: when, s, in words, and from its first beat to its last, s."""
 
     time_s: float
-    said: str
+    description: str
     seconds: float = 0.0
 
 

@@ -161,7 +161,7 @@ def _strip(excerpt: Excerpt, recording: Classified, clock: Clock) -> Picture:
     unread = [(one.start / fs, one.stop / fs, one.reason) for one in problems]
     title = f"{summary['lead']}, {clock(times[0])} to {clock(times[-1] + 1 / fs)}"
     drawn = find_strip(times, excerpt.signal_mv, seen["time_s"], symbols, marked, unread, clock, title)
-    caption = f"{clock(find.time_s)}: {find.said}"
+    caption = f"{clock(find.time_s)}: {find.description}"
     return _picture(drawn, f"{caption}.", f"ten seconds of the lead around {caption}, the class above each beat")
 
 

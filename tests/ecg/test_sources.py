@@ -172,10 +172,10 @@ def test_failing_server_ends_the_fetch(server, tmp_path, manner, requests, messa
 
 def test_checksum_error_names_what_was_expected_and_found(server, tmp_path):
     server.manners["2.dat"] = ("corrupt",)
-    found = hashlib.sha256(CONTENT["2.dat"][:-1] + b"?").hexdigest()
+    digest = hashlib.sha256(CONTENT["2.dat"][:-1] + b"?").hexdigest()
     with pytest.raises(SourceError) as failure:
         fetch(server.url, tmp_path)
-    for part in ("2.dat", CHECKSUMS["2.dat"], found, server.url):
+    for part in ("2.dat", CHECKSUMS["2.dat"], digest, server.url):
         assert part in str(failure.value)
 
 

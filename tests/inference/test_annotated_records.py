@@ -119,9 +119,9 @@ def test_beats_found_in_the_flutter_of_record_207_count_for_nothing(real_records
     beats = of_record(real_records, "207")
     flutter = read_annotations(real_records, "207", "atr")
     waves = flutter.samples[flutter.symbols == "!"]
-    found = pd.concat([beats, pd.DataFrame({"record": "207", "sample": waves, "label": 2})], ignore_index=True)
+    with_waves = pd.concat([beats, pd.DataFrame({"record": "207", "sample": waves, "label": 2})], ignore_index=True)
     references = read_references(real_records, beats)
-    write_predicted(tmp_path / "cnn", "cnn", found, found["label"].to_numpy(), references)
+    write_predicted(tmp_path / "cnn", "cnn", with_waves, with_waves["label"].to_numpy(), references)
     views, table = ec57_views(references, tmp_path / "cnn", "cnn", 0.0)
     assert len(waves) == 472
     assert view(views, "e_j_in_n", "from_start")["n_scored"] == len(beats)

@@ -47,11 +47,11 @@ def test_a_recording_is_divided_into_half_hours(minutes, count):
     assert all(first[1] == second[0] for first, second in pairwise(parts))
 
 
-def test_detected_beats_are_judged(beat_format):
+def test_detected_beats_are_classified(beat_format):
     signal, beats = rhythm(120)
-    found = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
-    assert np.abs(found["sample"].to_numpy()[2:-2] - beats[-len(found) :][2:-2]).max() <= 3
-    late = found[found["sample"] > 10 * FS]
+    table = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
+    assert np.abs(table["sample"].to_numpy()[2:-2] - beats[-len(table) :][2:-2]).max() <= 3
+    late = table[table["sample"] > 10 * FS]
     assert late["class"].value_counts()["S"] == pytest.approx(11, abs=1)
     assert (late["confidence"] == 1).all()
 
@@ -64,11 +64,11 @@ def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
         seen.append((signals, rhythm))
         return early_is_s(signals, rhythm, records)
 
-    found = joined(classify_stretches(source_of(signal), Network(remember, beat_format), annotated=beats, gate=False))
+    table = joined(classify_stretches(source_of(signal), Network(remember, beat_format), annotated=beats, gate=False))
     signals, table = cut_beats(Recording("x1", "MLII", FS, signal, beats, np.array(["N"] * len(beats))), beat_format)
     np.testing.assert_array_equal(seen[0][0], signals)
     np.testing.assert_array_equal(seen[0][1], table[list(FEATURES)].to_numpy("f4"))
-    assert found["sample"].tolist() == beats.tolist()
+    assert table["sample"].tolist() == beats.tolist()
 
 
 def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypatch):
@@ -79,15 +79,15 @@ def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypat
     parts = list(classify_stretches(source_of(signal, reads), Network(early_is_s, beat_format), annotated=beats))
     assert len(parts) == 5
     assert max(reads) <= 80 * FS
-    found = joined(parts)
-    assert found["sample"].tolist() == whole["sample"].tolist() == beats.tolist()
-    assert (found["class"] == whole["class"]).mean() > 0.98
+    table = joined(parts)
+    assert table["sample"].tolist() == whole["sample"].tolist() == beats.tolist()
+    assert (table["class"] == whole["class"]).mean() > 0.98
     detected = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
     assert len(detected) == pytest.approx(len(beats), abs=3)
     assert (np.diff(detected["sample"]) > 0).all()
 
 
-def test_what_cannot_be_read_is_not_judged(beat_format):
+def test_what_cannot_be_read_is_not_classified(beat_format):
     signal, beats = rhythm(120)
     signal[40 * FS : 50 * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
@@ -151,9 +151,9 @@ def test_gaps_make_no_beat_of_record_113_early(real_records, tmp_path):
     for second in range(15, 1800, 30):
         signal[second * FS : (second + 5) * FS] = np.nan
     np.save(tmp_path / "113.npy", signal)
-    found = classify(tmp_path / "113.npy", fs=FS, units="mV")
-    assert found.summary["classified"] > 1350
-    assert found.summary["classes"]["S"] <= 10
+    recording = classify(tmp_path / "113.npy", fs=FS, units="mV")
+    assert recording.summary["classified"] > 1350
+    assert recording.summary["classes"]["S"] <= 10
 
 
 @pytest.mark.parametrize("signal", [np.zeros(5000), np.full(5000, np.nan), np.zeros(10)], ids=["flat", "nan", "short"])
