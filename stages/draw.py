@@ -109,7 +109,7 @@ def draw_evaluation(params: Params) -> Iterator[Drawing]:
             error = read_json(folder / "scores.json")["expected_calibration_error"]
             bins = table_of(folder / "reliability.csv")
             yield f"{protocol}/{model}/reliability", scores.reliability_figure(bins, error, title)
-            means = table_of(paths.MEAN_BEATS / protocol / f"{model}.csv")
+            means = table_of(paths.DRAWN_FROM / protocol / f"{model}.csv")
             unit = params.extract.beat_format.unit
             yield f"{protocol}/{model}/pairs", scores.pairs_figure(*pairs_of(means), title, unit)
             mistakes = table_of(folder / "mistakes.csv")

@@ -2,7 +2,7 @@
 
 ``models/<protocol>/<model>.keras``, ``data/balanced/<protocol>/test/`` and the raw records in. Out come the headlines
 ``metrics/<protocol>/<model>.json``, everything else in the folder of that name, the probabilities of every test beat in
-``data/predictions/``, the mean beats of each pair of classes in ``data/mean_beats/`` and the classes as WFDB annotation
+``data/predictions/``, the mean beats of each pair of classes in ``data/drawn_from/`` and the classes as WFDB annotation
 files in ``data/annotations/``.
 """
 
@@ -90,7 +90,7 @@ def write_predictions(protocol: str, model: str, beats: BeatSet, probabilities: 
     with replacing(paths.PREDICTIONS / protocol / f"{model}.parquet") as unfinished:
         predictions(beats, probabilities).to_parquet(unfinished, index=False)
     means = mean_beats(beats, probabilities.argmax(axis=1))
-    with replacing(paths.MEAN_BEATS / protocol / f"{model}.csv") as unfinished:
+    with replacing(paths.DRAWN_FROM / protocol / f"{model}.csv") as unfinished:
         means.round(6).to_csv(unfinished, index=False)
 
 

@@ -1,6 +1,6 @@
 """Say what is in the database: beats in; counts, mean beats and what to draw in ``metrics/explore/`` out.
 
-The RR intervals of a sample of beats, for a scatter, are in ``data/rr_intervals.parquet``.
+The RR intervals of a sample of beats, for a scatter, are in ``data/drawn_from/``.
 """
 
 import logging

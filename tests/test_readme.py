@@ -104,7 +104,7 @@ def test_the_scores_under_noise_are_those_of_robustness():
     assert len(found) == 6
     for noise, gate, *shown in found:
         scores = known.loc[(noise[-3:-1], gate == "with")].loc[levels]
-        passed = [f" ({share:.0%})".replace("%", " %") if gate == "with" else "" for share in scores["judged"]]
+        passed = [f" ({share:.0%})".replace("%", " %") if gate == "with" else "" for share in scores["classified"]]
         assert shown == [f"{f1:.3f}{share}" for f1, share in zip(scores["macro_f1_nsvf"], passed, strict=True)]
 
 

@@ -106,5 +106,5 @@ def test_an_interval_is_intact_where_no_problem_touches_it():
     assert len(intact_intervals(problems, np.array([7]))) == len(intact_intervals([], np.array([], dtype=int))) == 0
 
 
-def test_a_short_signal_is_not_tested_for_noise():
+def test_a_short_signal_is_not_measured_for_noise():
     assert find_problems(np.random.default_rng(0).normal(size=1000), 360) == []
