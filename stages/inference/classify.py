@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages.config import paths
-from stages.ecg.annotations import read_annotations
+from stages.ecg.annotations import Annotations, read_annotations
 from stages.ecg.beat_format import BeatFormat
 from stages.ecg.beatset import beat_format
 from stages.ecg.burden import merged, summarise
@@ -222,6 +222,6 @@ def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
     return remarks
 
 
-def symbols_of(beats: pd.DataFrame) -> pd.Series:
-    """Give the WFDB symbol of each beat."""
-    return beats["class"].where(beats["class"] != "", NOT_CLASSIFIED)
+def annotations_of(beats: pd.DataFrame) -> Annotations:
+    """Annotate each beat with the WFDB symbol of its class."""
+    return Annotations.of_beats(beats["sample"], beats["class"].where(beats["class"] != "", NOT_CLASSIFIED))

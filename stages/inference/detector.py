@@ -30,5 +30,5 @@ def detector_counts(reference: Annotations, signal: NDArray[np.float64], fs: flo
         As :func:`stages.scores.bxb.compare` counts them.
     """
     beats = detect_beats(signal, fs, find_problems(signal, fs))
-    called = Annotations(beats, np.full(len(beats), "N"), np.zeros(len(beats), dtype=np.int64))
+    called = Annotations.of_beats(beats, np.full(len(beats), "N"))
     return compare(reference, called, fs, len(signal), start_s)

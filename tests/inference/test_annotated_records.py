@@ -84,7 +84,7 @@ def test_what_the_detector_finds_in_flutter_counts_for_nothing():
     outside = beats[(beats < 20 * 360) | (beats > 30 * 360)]
     samples = np.sort(np.append(outside, [20 * 360 - 90, 30 * 360 + 90]))
     symbols = np.where(np.isin(samples, outside), "N", np.where(samples < 25 * 360, "[", "]"))
-    reference = Annotations(samples, symbols, np.zeros(len(samples), dtype=int))
+    reference = Annotations.of_beats(samples, symbols)
     counts = detector_counts(reference, signal, 360, 0.0)
     assert counts.to_numpy().sum() == counts.loc["N", "n"] == len(outside)
     without = reference.take(symbols == "N")
