@@ -86,11 +86,11 @@ def verify_counts(counts: dict[str, NDArray[np.intp]], database: Database) -> No
     """
     for name, published in database.counts.items():
         of_set = np.sum([counts[record] for record in database.records_of(name)], axis=0)
-        found = tuple(of_set.tolist())
-        if found != published:
+        counted = tuple(of_set.tolist())
+        if counted != published:
             raise RecordError(
                 f"{database.name} {database.version}, records {name}: expected {published} beats of the classes "
-                f"{' '.join(aami.CLASSES)}, found {found}; the annotations are not the published ones"
+                f"{' '.join(aami.CLASSES)}, found {counted}; the annotations are not the published ones"
             )
 
 

@@ -17,7 +17,7 @@ from stages.config.runner import ending_with_a_message, parser_of
 from stages.ecg.annotations import write_annotations
 from stages.ecg.recordings import RecordError
 from stages.files.writing import write_json
-from stages.inference.classify import MEMBERS, SUFFIXES, Classified, classify, symbols_of
+from stages.inference.classify import MEMBERS, SUFFIXES, Classified, annotations_of, classify
 from stages.nets.classifying import ModelFileError
 from stages.nets.runtimes import SUFFIXES as MODEL_FILES
 from stages.readers.source import SUFFIXES as READABLE
@@ -66,7 +66,7 @@ def write(recording: Classified, files: Files) -> list[Path]:
         if len(beats):
             annotations = parts.annotations
             suffix = annotations.suffix.removeprefix(".")
-            write_annotations(annotations.parent, annotations.stem, suffix, beats["sample"], symbols_of(beats))
+            write_annotations(annotations.parent, annotations.stem, suffix, annotations_of(beats))
         written = [(part, file) for part, file in zip(parts, files, strict=True) if part.exists()]
         for part, file in written:
             part.replace(file)

@@ -6,7 +6,6 @@ how the detector fares is a table of its own.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -85,23 +84,22 @@ def classify_record(
     recording, reference = read_recording(raw, record, fmt.leads), read_annotations(raw, record, REFERENCE)
     start_s = params.evaluate.start_s
     pairs, detected = [], {}
-    for noise, snr_db, signal in conditions(recording, params.robustness.snr_db, start_s):
-        noisy = replace(recording, signal=signal)
+    for noise, snr_db, noisy in conditions(recording, params.robustness.snr_db, start_s):
         counted = count_pairs(noisy, fmt, classifiers, start_s)
         pairs.append(counted.assign(noise=noise, snr_db=snr_db))
-        detected[noise, snr_db] = detector_counts(reference, signal, recording.fs, start_s)
+        detected[noise, snr_db] = detector_counts(reference, noisy.signal, noisy.fs, start_s)
     return pd.concat(pairs, ignore_index=True), detected
 
 
 def conditions(
     recording: Recording, levels: tuple[float, ...], start_s: float
-) -> Iterator[tuple[str, float, NDArray[np.float64]]]:
-    """Give the signal of a record clean, and with each noise at each level."""
-    yield CLEAN, np.inf, recording.signal
+) -> Iterator[tuple[str, float, Recording]]:
+    """Give a recording clean, and with each noise at each level."""
+    yield CLEAN, np.inf, recording
     for name in NSTDB.records:
         noise = read_noise(paths.NOISE, name, recording.fs)
         for snr_db in levels:
-            yield name, snr_db, add_noise(recording.signal, recording.samples, noise, recording.fs, snr_db, start_s)
+            yield name, snr_db, add_noise(recording, noise, snr_db, start_s)
 
 
 def read_noise(folder: Path, name: str, fs: float) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import pytest
 from stages import compare
 from stages.config.params import load_params
 from stages.ecg import aami
-from stages.ecg.annotations import read_annotations, write_annotations
+from stages.ecg.annotations import Annotations, read_annotations, write_annotations
 from stages.files.writing import read_json
 from stages.inference.annotated_records import read_references, write_predicted
 
@@ -36,7 +36,7 @@ def folders(tmp_path, monkeypatch):
     raw.mkdir(parents=True)
     for record, symbols, sex in (("100", "Ne", "M"), ("101", "VA", "F")):
         (raw / f"{record}.hea").write_text(f"{record} 0 360 3600\n# 60 {sex}\n")
-        write_annotations(raw, record, "atr", [0, 360], list(symbols))
+        write_annotations(raw, record, "atr", Annotations.of_beats([0, 360], list(symbols)))
     for protocol in PROTOCOLS:
         (tmp_path / "predictions" / protocol).mkdir(parents=True)
         for name, probabilities in (("cnn", CNN), ("rnn", RNN)):

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -102,7 +103,7 @@ def test_verified_files_of_an_earlier_run_are_kept(monkeypatch, mirror):
 
 def test_a_run_that_was_cut_off_is_taken_up(monkeypatch, mirror, caplog):
     (mirror / "RECORDS").rename(mirror / "elsewhere")
-    monkeypatch.setattr(sources.fetch_database, "__defaults__", (None, 1, sources.PATIENCE))
+    monkeypatch.setattr(sources.fetch_database, "__defaults__", (None, replace(sources.CONNECTIONS, workers=1)))
     assert "has no file RECORDS" in fails(monkeypatch, caplog, mirror)
     assert not RAW.exists()
     assert contents(STAGING) == {name: content for name, content in CONTENT.items() if name != "RECORDS"}

@@ -107,8 +107,8 @@ def test_a_database_in_the_manner_of_svdb_is_evaluated(tmp_path, published):
     called = tmp_path / "data" / "annotations" / "external" / "tinydb"
     assert sorted(path.name for path in (called / "detected" / "ensemble").iterdir()) == ["800.ens", "801.ens"]
     truth = wfdb.rdann(str(published / "800"), "atr")
-    given = wfdb.rdann(str(called / "annotated" / "cnn" / "800"), "cnn")
-    assert given.sample.tolist() == truth.sample[:-1].tolist()
+    written = wfdb.rdann(str(called / "annotated" / "cnn" / "800"), "cnn")
+    assert written.sample.tolist() == truth.sample[:-1].tolist()
 
 
 def test_it_comes_from_the_mirror_that_the_environment_names(tmp_path, monkeypatch, published):

@@ -71,7 +71,7 @@ def test_all_48_records_give_the_published_beats(tmp_path, real_records, beat_fo
     }
     late = beats.table[beats.table["time_s"] >= 300]
     for name, published in {"ds1": (38012, 894, 3214, 335, 8), "ds2": (36926, 1608, 2686, 288, 7)}.items():
-        found = late.loc[late["record"].isin(MITDB.records_of(name)), "aami"].value_counts()
-        assert tuple(int(found[c]) for c in "NSVFQ") == published, name
+        counted = late.loc[late["record"].isin(MITDB.records_of(name)), "aami"].value_counts()
+        assert tuple(int(counted[c]) for c in "NSVFQ") == published, name
     assert beats.table.groupby("record")["lead"].first().drop(["102", "104"]).eq("MLII").all()
     assert beats.table["subject"].nunique() == 47

@@ -20,7 +20,7 @@ from stages.nets.building import CnnArchitecture, Inputs, RnnArchitecture, build
 from stages.nets.classifying import ModelFileError
 from stages.nets.exporting import to_litert, to_onnx
 from stages.nets.saving import save_classifier
-from tests.inference.test_stretches import FS, made_up
+from tests.made_up import FS, rhythm
 
 FORMAT = {
     "window": "fixed",
@@ -82,7 +82,7 @@ def at_home(home, monkeypatch):
 @pytest.fixture
 def record(tmp_path) -> Path:
     """A record of MLII and V5, annotated."""
-    signal, beats = made_up(SECONDS)
+    signal, beats = rhythm(SECONDS)
     both = np.stack([signal, 0.5 * signal], axis=1)
     wfdb.wrsamp("x1", FS, ["mV"] * 2, ["MLII", "V5"], both, fmt=["16"] * 2, adc_gain=[1000.0] * 2, baseline=[0] * 2,
                 write_dir=str(tmp_path))  # fmt: skip
@@ -91,13 +91,13 @@ def record(tmp_path) -> Path:
 
 
 def test_a_few_lines_of_python(record):
-    found = predict.classify(record, model="cnn")
-    assert found.summary["record"] == "x1"
-    assert found.summary["lead"] == "MLII"
-    assert found.summary["beats"] == len(found.beats) == pytest.approx(SECONDS - 1, abs=2)
-    assert sum(found.summary["classes"].values()) == found.summary["classified"]
-    assert found.problems == []
-    sums = found.beats[["p_N", "p_S", "p_V", "p_F", "p_Q"]].sum(axis=1)
+    recording = predict.classify(record, model="cnn")
+    assert recording.summary["record"] == "x1"
+    assert recording.summary["lead"] == "MLII"
+    assert recording.summary["beats"] == len(recording.beats) == pytest.approx(SECONDS - 1, abs=2)
+    assert sum(recording.summary["classes"].values()) == recording.summary["classified"]
+    assert recording.problems == []
+    sums = recording.beats[["p_N", "p_S", "p_V", "p_F", "p_Q"]].sum(axis=1)
     np.testing.assert_allclose(sums, 1, rtol=1e-5)
 
 
@@ -108,22 +108,22 @@ def test_the_ensemble_is_the_mean_of_both(record):
 
 @pytest.mark.parametrize("runtime", ["litert", "keras"])
 def test_every_runtime_gives_the_same(record, runtime):
-    expected, found = (predict.classify(record, model="rnn", runtime=one).beats for one in ("onnx", runtime))
-    np.testing.assert_allclose(found["p_N"], expected["p_N"], atol=1e-4)
-    assert found["sample"].tolist() == expected["sample"].tolist()
+    expected, table = (predict.classify(record, model="rnn", runtime=one).beats for one in ("onnx", runtime))
+    np.testing.assert_allclose(table["p_N"], expected["p_N"], atol=1e-4)
+    assert table["sample"].tolist() == expected["sample"].tolist()
 
 
 def test_a_lead_upside_down_is_reported_and_can_be_turned(record, tmp_path):
     expected = predict.classify(record, model="cnn", beats="atr")
     assert DOWNWARD not in expected.summary["remarks"]
     assert expected.beats["upright"].all()
-    signal, beats = made_up(SECONDS)
+    signal, beats = rhythm(SECONDS)
     wfdb.wrsamp("x2", FS, ["mV"], ["MLII"], -signal[:, None], fmt=["16"], adc_gain=[1000.0], baseline=[0],
                 write_dir=str(tmp_path))  # fmt: skip
     wfdb.wrann("x2", "atr", beats, ["N"] * len(beats), write_dir=str(tmp_path))
-    found = predict.classify(tmp_path / "x2", model="cnn", beats="atr").summary
-    assert found["warnings"] == [DOWNWARD]
-    assert DOWNWARD in found["remarks"]
+    summary = predict.classify(tmp_path / "x2", model="cnn", beats="atr").summary
+    assert summary["warnings"] == [DOWNWARD]
+    assert DOWNWARD in summary["remarks"]
     assert "--invert" in DOWNWARD
     turned = predict.classify(tmp_path / "x2", model="cnn", beats="atr", invert=True)
     assert turned.summary["remarks"] == ["The signal was turned upside down, as asked."]
@@ -132,15 +132,15 @@ def test_a_lead_upside_down_is_reported_and_can_be_turned(record, tmp_path):
 
 
 def test_beats_of_an_annotator(record):
-    _, beats = made_up(SECONDS)
-    found = predict.classify(record, model="cnn", beats="atr")
-    assert found.beats["sample"].tolist() == beats.tolist()
-    assert found.summary["beats_from"] == "atr"
+    _, beats = rhythm(SECONDS)
+    recording = predict.classify(record, model="cnn", beats="atr")
+    assert recording.beats["sample"].tolist() == beats.tolist()
+    assert recording.summary["beats_from"] == "atr"
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
 def test_other_files_of_the_same_signal(tmp_path, record, kind):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     table = pd.DataFrame({"time": np.arange(len(signal)) / FS, "MLII": signal})
     path = tmp_path / f"x1.{kind}"
     if kind == "npy":
@@ -149,22 +149,22 @@ def test_other_files_of_the_same_signal(tmp_path, record, kind):
         table.to_csv(path, index=False)
     else:
         table.to_parquet(path)
-    found = predict.classify(path, model="cnn", fs=FS if kind == "npy" else None)
+    recording = predict.classify(path, model="cnn", fs=FS if kind == "npy" else None)
     expected = predict.classify(record, model="cnn")
-    assert found.beats["sample"].tolist() == expected.beats["sample"].tolist()
-    np.testing.assert_allclose(found.beats["p_N"], expected.beats["p_N"], atol=0.02)
-    assert any("taken for mV" in remark for remark in found.summary["remarks"])
+    assert recording.beats["sample"].tolist() == expected.beats["sample"].tolist()
+    np.testing.assert_allclose(recording.beats["p_N"], expected.beats["p_N"], atol=0.02)
+    assert any("taken for mV" in remark for remark in recording.summary["remarks"])
 
 
 @pytest.mark.parametrize("fs", [100, 128, 250, 1000])
 def test_any_sampling_rate(tmp_path, record, fs):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     times = np.arange(SECONDS * fs) / fs
     np.save(tmp_path / "x.npy", np.interp(times, np.arange(len(signal)) / FS, signal))
-    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=fs).beats
+    table = predict.classify(tmp_path / "x.npy", model="cnn", fs=fs).beats
     expected = predict.classify(record, model="cnn").beats
-    assert len(found) == pytest.approx(len(expected), abs=2)
-    late = found[found["time_s"] > 5]["time_s"].to_numpy()
+    assert len(table) == pytest.approx(len(expected), abs=2)
+    late = table[table["time_s"] > 5]["time_s"].to_numpy()
     nearest = np.abs(late[:, None] - expected["time_s"].to_numpy()[None]).min(axis=1)
     assert nearest.max() < 0.03
 
@@ -187,7 +187,7 @@ def test_the_command_writes_table_annotations_and_summary(record, tmp_path, monk
 
 
 def test_the_recording_itself_is_not_overwritten(tmp_path, monkeypatch):
-    signal, _ = made_up(20)
+    signal, _ = rhythm(20)
     path = tmp_path / "holter.csv"
     pd.DataFrame({"time": np.arange(len(signal)) / FS, "MLII": signal}).to_csv(path, index=False)
     before = path.read_bytes()
@@ -212,7 +212,7 @@ def test_annotations_that_are_read_are_not_overwritten(record, monkeypatch):
 
 @pytest.mark.parametrize("name", ["my ecg (1)", "a.b", "ekg_ä"])
 def test_a_file_of_any_name(tmp_path, monkeypatch, caplog, name):
-    signal, _ = made_up(20)
+    signal, _ = rhythm(20)
     path, out = tmp_path / f"{name}.npy", tmp_path / "out"
     np.save(path, signal)
     options = ["--model", "cnn", "--fs", str(FS), "--units", "mV", "--out", str(out)]
@@ -231,17 +231,17 @@ def test_a_file_of_any_name(tmp_path, monkeypatch, caplog, name):
 
 
 def test_infinite_samples_are_missing(tmp_path):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     signal[20 * FS : 30 * FS] = np.inf
     signal[40 * FS] = -np.inf
     np.save(tmp_path / "x.npy", signal)
-    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
-    assert set(found.summary["unreadable_s"]) == {"missing"}
-    assert len(written(found, tmp_path, "parquet")) == 4
+    recording = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
+    assert set(recording.summary["unreadable_s"]) == {"missing"}
+    assert len(written(recording, tmp_path, "parquet")) == 4
 
 
 def test_nothing_is_left_of_files_that_cannot_be_written(record, tmp_path, monkeypatch):
-    found = predict.classify(record, model="cnn")
+    recording = predict.classify(record, model="cnn")
     out = tmp_path / "out"
     out.mkdir()
 
@@ -250,7 +250,7 @@ def test_nothing_is_left_of_files_that_cannot_be_written(record, tmp_path, monke
 
     monkeypatch.setattr(predict, "recording_page", fail)
     with pytest.raises(ValueError, match="no page"):
-        written(found, out, "csv")
+        written(recording, out, "csv")
     assert list(out.iterdir()) == []
 
 
@@ -263,37 +263,37 @@ def test_a_folder_that_cannot_be_made_is_said_before_the_work(record, tmp_path, 
 
 
 def test_bad_signal_is_written_as_not_classified(tmp_path):
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     signal[20 * FS : 40 * FS] = np.nan
     np.save(tmp_path / "x.npy", signal)
-    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
-    assert found.summary["readable_s"] == pytest.approx(39, abs=0.1)
-    assert found.summary["unreadable_s"] == {"missing": pytest.approx(21, abs=0.1)}
-    written(found, tmp_path, "csv")
+    recording = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
+    assert recording.summary["readable_s"] == pytest.approx(39, abs=0.1)
+    assert recording.summary["unreadable_s"] == {"missing": pytest.approx(21, abs=0.1)}
+    written(recording, tmp_path, "csv")
     symbols = wfdb.rdann(str(tmp_path / "x"), "cnn").symbol
-    assert symbols.count("|") == (found.beats["class"] == "").sum()
+    assert symbols.count("|") == (recording.beats["class"] == "").sum()
 
 
 def test_times_at_the_end_of_a_day_keep_their_digits(record, tmp_path):
-    found = predict.classify(record, model="cnn")
-    late = replace(found, beats=found.beats.assign(time_s=found.beats["time_s"] + 86400))
+    recording = predict.classify(record, model="cnn")
+    late = replace(recording, beats=recording.beats.assign(time_s=recording.beats["time_s"] + 86400))
     path = written(late, tmp_path, "csv")[1]
     np.testing.assert_allclose(pd.read_csv(path)["time_s"], late.beats["time_s"], atol=5.1e-5, rtol=0)
 
 
 def test_a_recording_without_beats(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros(FS * 30))
-    found = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
-    assert found.summary["beats"] == 0
-    assert found.summary["unreadable_s"] == {"flat": 30}
-    files = written(found, tmp_path, "csv")
+    recording = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV")
+    assert recording.summary["beats"] == 0
+    assert recording.summary["unreadable_s"] == {"flat": 30}
+    files = written(recording, tmp_path, "csv")
     assert [path.suffix for path in files] == [".json", ".csv", ".html"]
     assert len(pd.read_csv(files[1])) == 0
 
 
 def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 30.0)
-    signal, _ = made_up(SECONDS)
+    signal, _ = rhythm(SECONDS)
     signal[25 * FS : 35 * FS] = np.nan
     np.save(tmp_path / "x.npy", signal)
     (problem,) = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").problems
@@ -303,14 +303,14 @@ def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("seconds", "hint"), [(2, "; take a longer part of the recording."), (30, ".")])
 def test_a_recording_in_which_no_beat_is_found_says_so(tmp_path, seconds, hint):
     np.save(tmp_path / "x.npy", np.zeros(seconds * FS))
-    told = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").summary
-    assert told["warnings"] == [f"No beat was found in {seconds}.0 s, so nothing was classified{hint}"]
+    summary = predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV").summary
+    assert summary["warnings"] == [f"No beat was found in {seconds}.0 s, so nothing was classified{hint}"]
 
 
 def test_a_single_beat_is_not_classified(record, tmp_path):
     wfdb.wrann("x1", "one", np.array([5 * FS]), ["N"], write_dir=str(tmp_path))
-    told = predict.classify(record, model="cnn", beats="one").summary
-    assert told["warnings"] == ["A single beat was found in 60.0 s, so nothing was classified."]
+    summary = predict.classify(record, model="cnn", beats="one").summary
+    assert summary["warnings"] == ["A single beat was found in 60.0 s, so nothing was classified."]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from stages.ecg.databases import NSTDB
 from stages.ecg.recordings import Recording
 from stages.ecg.synthetic import write_noises
 from stages.nets.classifying import Classifier
+from tests.made_up import FS, rhythm
 
-FS = 360.0
 START_S = 20.0
 ABOUT = {
     "classes": list(aami.CLASSES),
@@ -25,11 +25,7 @@ ABOUT = {
 
 
 def recording(seconds=60):
-    beats = np.arange(1, seconds) * round(FS)
-    signal = np.random.default_rng(0).normal(0, 0.01, round(seconds * FS))
-    offsets = np.arange(-20, 21)
-    for beat in beats:
-        signal[beat + offsets] += np.exp(-((offsets / 5) ** 2) / 2)
+    signal, beats = rhythm(seconds, early_s=0)
     symbols = np.where(np.arange(len(beats)) % 10 == 9, "V", "N")
     return Recording("s01", "MLII", FS, signal, beats, symbols)
 
@@ -54,10 +50,10 @@ def test_every_noise_comes_at_every_level_after_the_clean_signal(noises):
         *((name, level) for name in NSTDB.records for level in (24.0, -6.0)),
     ]
     clean, start = recording().signal, round(START_S * FS)
-    np.testing.assert_array_equal(made[0][2], clean)
-    for _, level, signal in made[1:]:
-        np.testing.assert_array_equal(signal[:start], clean[:start])
-        assert ((signal[start:] - clean[start:]).std() > 0.3) == (level < 0)
+    np.testing.assert_array_equal(made[0][2].signal, clean)
+    for _, level, noisy in made[1:]:
+        np.testing.assert_array_equal(noisy.signal[:start], clean[:start])
+        assert ((noisy.signal[start:] - clean[start:]).std() > 0.3) == (level < 0)
 
 
 def test_the_gate_leaves_beats_unclassified_and_loses_none(beat_format):
@@ -108,13 +104,13 @@ def test_nothing_classified_is_no_score():
 
 def test_the_detector_is_scored_over_all_records():
     made = recording()
-    reference = Annotations(made.samples, made.symbols, np.zeros(len(made.samples), dtype=int))
-    found = {("none", np.inf): robustness.detector_counts(reference, made.signal, FS, START_S)}
+    reference = Annotations.of_beats(made.samples, made.symbols)
+    counts = {("none", np.inf): robustness.detector_counts(reference, made.signal, FS, START_S)}
     lost = {("none", np.inf): robustness.detector_counts(reference, np.zeros_like(made.signal), FS, START_S)}
-    assert robustness.detector_scores([found]).to_dict("records") == [
+    assert robustness.detector_scores([counts]).to_dict("records") == [
         {"noise": "none", "snr_db": np.inf, "qrs_se": 1, "qrs_ppv": 1}
     ]
-    both = robustness.detector_scores([found, lost]).to_dict("records")[0]
+    both = robustness.detector_scores([counts, lost]).to_dict("records")[0]
     assert (both["qrs_se"], both["qrs_ppv"]) == (0.5, 1)
 
 

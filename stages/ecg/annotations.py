@@ -31,6 +31,12 @@ class Annotations:
     symbols: NDArray[np.str_]
     subtypes: NDArray[np.int64]
 
+    @classmethod
+    def of_beats(cls, samples: ArrayLike, symbols: ArrayLike) -> "Annotations":
+        """Annotate beats, which have no subtypes."""
+        placed = np.asarray(samples, dtype=np.int64)
+        return cls(placed, np.asarray(symbols, dtype=np.str_), np.zeros(len(placed), dtype=np.int64))
+
     def take(self, chosen: NDArray[np.bool_]) -> "Annotations":
         """Keep the chosen annotations."""
         return Annotations(self.samples[chosen], self.symbols[chosen], self.subtypes[chosen])
@@ -80,14 +86,7 @@ def read_annotations(folder: Path, record: str, annotator: str) -> Annotations:
     )
 
 
-def write_annotations(
-    folder: Path,
-    record: str,
-    annotator: str,
-    samples: ArrayLike,
-    symbols: ArrayLike,
-    subtypes: NDArray[np.int64] | None = None,
-) -> None:
+def write_annotations(folder: Path, record: str, annotator: str, annotations: Annotations) -> None:
     """Write ``<record>.<annotator>``, whole or not at all, for any program that reads WFDB annotations.
 
     Parameters
@@ -96,14 +95,13 @@ def write_annotations(
     record : str
     annotator : str
         Letters only.
-    samples : array_like of int, shape (beats,)
-        In time order.
-    symbols : array_like of str, shape (beats,)
-    subtypes : ndarray of int64, shape (beats,), optional
+    annotations : Annotations
+        At least one.
     """
+    samples, symbols, subtypes = annotations.samples, annotations.symbols, annotations.subtypes
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
-        wfdb.wrann(record, annotator, np.asarray(samples), np.asarray(symbols), subtype=subtypes, write_dir=unfinished)
+        wfdb.wrann(record, annotator, samples, symbols, subtype=subtypes, write_dir=unfinished)
         (Path(unfinished) / f"{record}.{annotator}").replace(folder / f"{record}.{annotator}")
 
 
@@ -119,6 +117,6 @@ def read_header(folder: Path, record: str) -> Header:
         header = wfdb.rdheader(str(folder / record))
     except Exception as error:
         raise RecordError(f"record {record}: {folder / record}.hea cannot be read ({error})") from error
-    found = next(filter(None, map(AGE_AND_SEX.match, header.comments)), None)
-    age = int(found["age"]) if found else -1
-    return Header(float(header.fs), int(header.sig_len), age if age >= 0 else None, found["sex"] if found else None)
+    comment = next(filter(None, map(AGE_AND_SEX.match, header.comments)), None)
+    age = int(comment["age"]) if comment else -1
+    return Header(float(header.fs), int(header.sig_len), age if age >= 0 else None, comment["sex"] if comment else None)

@@ -71,16 +71,16 @@ def detect_beats(signal: NDArray[np.float64], fs: float, problems: Sequence[Prob
         return np.empty(0, dtype=np.int64)
     filled = fill(signal)
     heights = np.abs(_band(filled, fs, BEAT_BAND_HZ))
-    found = _peaks(filled, heights, fs)
-    found = found[valid[found]]
-    readable = heights[found[unreadable(problems, found) == ""]]
+    beats = _peaks(filled, heights, fs)
+    beats = beats[valid[beats]]
+    readable = heights[beats[unreadable(problems, beats) == ""]]
     lowest = LOW_SHARE * np.median(readable) if len(readable) else 0.0
-    for start, stop in silent_runs(problems, found, len(signal), fs):
+    for start, stop in silent_runs(problems, beats, len(signal), fs):
         anew = start + _peaks(filled[start:stop], heights[start:stop], fs)
-        found = np.concatenate([found, anew[heights[anew] > lowest]])
-    found = _one_of_each(heights, found, fs)
-    found = _gone_over(filled, found, fs)
-    return found[valid[found]]
+        beats = np.concatenate([beats, anew[heights[anew] > lowest]])
+    beats = _one_of_each(heights, beats, fs)
+    beats = _gone_over(filled, beats, fs)
+    return beats[valid[beats]]
 
 
 def _peaks(signal: NDArray[np.float64], heights: NDArray[np.float64], fs: float) -> NDArray[np.int64]:
@@ -88,8 +88,8 @@ def _peaks(signal: NDArray[np.float64], heights: NDArray[np.float64], fs: float)
     begun = int((signal != signal[0]).argmax())  # from where SleepECG looks
     if not begun or len(signal) - begun < SHORTEST_S * fs:
         return np.empty(0, dtype=np.int64)
-    found = np.asarray(detect_heartbeats(signal, fs), dtype=np.int64)
-    return _one_of_each(heights, refine_fiducials(heights, found, round(REACH_S * fs)), fs)
+    peaks = np.asarray(detect_heartbeats(signal, fs), dtype=np.int64)
+    return _one_of_each(heights, refine_fiducials(heights, peaks, round(REACH_S * fs)), fs)
 
 
 def _band(signal: NDArray[np.float64], fs: float, band: tuple[float, float]) -> NDArray[np.float64]:
@@ -108,7 +108,7 @@ def _one_of_each(heights: NDArray[np.float64], peaks: NDArray[np.int64], fs: flo
 
 
 def _gone_over(signal: NDArray[np.float64], beats: NDArray[np.int64], fs: float) -> NDArray[np.int64]:
-    """Hold what was found against the beats around: leave out what is far too low, and search where a gap is long."""
+    """Compare what was found with the beats around: leave out what is far too low, and search where a gap is long."""
     width = round(WIDTH_S * fs)
     qrs = np.abs(_band(signal, fs, QRS_BAND_HZ))
     energy = uniform_filter1d(qrs, width)
@@ -135,9 +135,9 @@ def _searched(
     for gap in np.flatnonzero(np.diff(ends) > longest).tolist():
         inside = candidates[(candidates > ends[gap] + apart) & (candidates < ends[gap + 1] - apart)]
         inside = inside[energy[inside] > LOW_SHARE * usual[min(gap, len(usual) - 1)]]
-        here: list[int] = []
+        chosen: list[int] = []
         for candidate in inside[np.argsort(-energy[inside], kind="stable")].tolist():
-            if all(abs(candidate - other) > apart for other in here):
-                here.append(candidate)
-        taken += here
+            if all(abs(candidate - other) > apart for other in chosen):
+                chosen.append(candidate)
+        taken += chosen
     return np.array(taken, dtype=np.int64)

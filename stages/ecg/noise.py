@@ -4,8 +4,12 @@ Moody GB, Muldrow WE, Mark RG, "A noise stress test for arrhythmia detectors", C
 (1984).
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+
+from stages.ecg.recordings import Recording
 
 BEATS = 300
 QRS_S = 0.05
@@ -43,39 +47,29 @@ def noise_power(noise: NDArray[np.float64], fs: float) -> float:
     return _trimmed_mean(noise[: count * width].reshape(count, width).std(axis=1)) ** 2
 
 
-def add_noise(
-    signal: NDArray[np.float64],
-    fiducials: NDArray[np.int64],
-    noise: NDArray[np.float64],
-    fs: float,
-    snr_db: float,
-    start_s: float,
-) -> NDArray[np.float64]:
-    """Add a noise, from a time on to the end.
+def add_noise(recording: Recording, noise: NDArray[np.float64], snr_db: float, start_s: float) -> Recording:
+    """Add a noise to the signal of a recording, from a time on to the end.
 
     Parameters
     ----------
-    signal : ndarray, shape (samples,)
-        mV.
-    fiducials : ndarray of int, shape (beats,)
-        Its beats.
+    recording : Recording
+        Its beats tell the power of the signal.
     noise : ndarray, shape (samples of the noise,)
         mV, at the rate of the signal; repeated if it is shorter.
-    fs : float
-        Sampling rate, Hz.
     snr_db : float
         Ratio of the powers, dB.
     start_s : float
 
     Returns
     -------
-    ndarray, shape (samples,)
+    Recording
     """
-    gain = np.sqrt(signal_power(signal, fiducials, fs) / noise_power(noise, fs) / 10 ** (snr_db / 10))
+    signal, fs = recording.signal, recording.fs
+    gain = np.sqrt(signal_power(signal, recording.samples, fs) / noise_power(noise, fs) / 10 ** (snr_db / 10))
     start = min(round(start_s * fs), len(signal))
     noisy = signal.copy()
     noisy[start:] += gain * np.resize(noise, len(signal))[start:]
-    return noisy
+    return replace(recording, signal=noisy)
 
 
 def _trimmed_mean(values: NDArray[np.float64]) -> float:

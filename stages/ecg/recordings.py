@@ -112,10 +112,10 @@ def _read_lead(folder: Path, record: str, channel: int) -> NDArray[np.float64]:
             f"record {record}: {record}.dat does not hold the signal that its header describes "
             f"({error}); it may be cut short, {AGAIN}"
         ) from error
-    expected, found = digital.checksum[0], digital.calc_checksum()[0]
-    if (expected - found) % 65536:  # WFDB checksums are 16-bit sums of the samples
+    expected, actual = digital.checksum[0], digital.calc_checksum()[0]
+    if (expected - actual) % 65536:  # WFDB checksums are 16-bit sums of the samples
         raise RecordError(
-            f"record {record}: the samples of {record}.dat sum to {found % 65536}, "
+            f"record {record}: the samples of {record}.dat sum to {actual % 65536}, "
             f"its header says {expected % 65536}; one of the two is damaged, {AGAIN}"
         )
     signal = digital.dac()[:, 0]

@@ -43,11 +43,13 @@ class _StoppedError(Exception):
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for a source, and how often to ask again.
+class Connections:
+    """How many files are fetched at a time, how long to wait for a source, and how often to ask again.
 
     Attributes
     ----------
+    workers : int
+        Files at a time.
     connect_s, read_s : float
         Time-outs of a connection and of the next byte, s.
     silence_s : float
@@ -61,6 +63,7 @@ class Patience:
         Bound of that pause and of a server's Retry-After, s.
     """
 
+    workers: int = 8
     connect_s: float = 10.0
     read_s: float = 20.0
     silence_s: float = 45.0
@@ -69,7 +72,7 @@ class Patience:
     longest_pause_s: int = 10
 
 
-PATIENCE = Patience()
+CONNECTIONS = Connections()
 
 
 def mirror_variable(database: Database) -> str:
@@ -100,12 +103,12 @@ def published_checksums(database: Database) -> dict[str, str]:
     return _checked({name: listed[name] for name in database.files})
 
 
-def announced_checksums(database: Database, source: str, patience: Patience = PATIENCE) -> dict[str, str]:
+def announced_checksums(database: Database, source: str, connections: Connections = CONNECTIONS) -> dict[str, str]:
     """Read the list of checksums that a source itself gives: for databases of which the project keeps none.
 
     Parameters
     ----------
-    database, source, patience
+    database, source, connections
         As for :func:`fetch_database`.
 
     Returns
@@ -126,8 +129,8 @@ def announced_checksums(database: Database, source: str, patience: Patience = PA
         text = (Path(base) / LIST).read_text(encoding="utf-8")
     else:
         try:
-            with _session(1, patience) as session:
-                response = session.get(base + LIST, timeout=(patience.connect_s, patience.read_s))
+            with _session(connections) as session:
+                response = session.get(base + LIST, timeout=(connections.connect_s, connections.read_s))
                 response.raise_for_status()
         except requests.RequestException as error:
             raise SourceError(f"{_shown(f'{base}{LIST} cannot be had: {error}')}; {advice}") from error
@@ -143,8 +146,7 @@ def fetch_database(
     source: str,
     folder: Path,
     checksums: Mapping[str, str] | None = None,
-    workers: int = 8,
-    patience: Patience = PATIENCE,
+    connections: Connections = CONNECTIONS,
 ) -> None:
     """Bring a folder to hold exactly the published files of a database.
 
@@ -161,10 +163,8 @@ def fetch_database(
         Made where it is missing.
     checksums : mapping of str to str, optional
         File name -> SHA-256 of the files wanted; by default :func:`published_checksums`.
-    workers : int
-        Files fetched at a time.
-    patience : Patience
-        Time-outs and retries of an http(s) source.
+    connections : Connections
+        Time-outs and retries are those of an http(s) source.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def fetch_database(
     if missing:
         log.info("fetching %d of %d files of %s from %s", len(missing), len(wanted), database.name, _shown(base))
         try:
-            _Fetch(pooch.Pooch(folder, base, registry=wanted), workers, patience).run(missing)
+            _Fetch(pooch.Pooch(folder, base, registry=wanted), connections).run(missing)
         except SourceError as error:
             raise SourceError(
                 f"{_shown(str(error))}\nFiles that verified are kept. Run again, or set {mirror_variable(database)} "
@@ -197,13 +197,13 @@ def fetch_database(
 class _Fetch:
     """One fetch: threads that take names from a queue, and the clock that ends it when the source falls silent."""
 
-    def __init__(self, store: pooch.Pooch, workers: int, patience: Patience) -> None:
-        self.store, self.workers, self.patience = store, workers, patience
+    def __init__(self, store: pooch.Pooch, connections: Connections) -> None:
+        self.store, self.connections = store, connections
         self.stop = threading.Event()
         self.last_byte = time.monotonic()
         self.todo: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-        self.session = _session(workers, patience)
+        self.session = _session(connections)
         self.downloader: Callable[[str, str, pooch.Pooch], None] = self.get if "://" in store.base_url else self.copy
         pooch.get_logger().setLevel(logging.ERROR)
         logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -213,7 +213,8 @@ class _Fetch:
         for name in names:
             self.todo.put(name)
         # Daemons: the threads of an executor are joined at exit, so Ctrl-C would wait for what they are blocked in.
-        threads = [threading.Thread(target=self.work, daemon=True) for _ in range(min(self.workers, len(names)))]
+        workers = min(self.connections.workers, len(names))
+        threads = [threading.Thread(target=self.work, daemon=True) for _ in range(workers)]
         for thread in threads:
             thread.start()
         try:
@@ -238,10 +239,10 @@ class _Fetch:
             try:
                 failure = self.outcomes.get(timeout=0.1)
             except queue.Empty:
-                if time.monotonic() - self.last_byte < self.patience.silence_s:
+                if time.monotonic() - self.last_byte < self.connections.silence_s:
                     continue
                 failure = SourceError(
-                    f"{self.store.base_url} cannot be reached: no answer for {self.patience.silence_s:g} s"
+                    f"{self.store.base_url} cannot be reached: no answer for {self.connections.silence_s:g} s"
                 )
             if failure is not None:
                 raise failure
@@ -283,7 +284,7 @@ class _Fetch:
         shutil.copyfile(path, output_file)
 
     def get(self, url: str, output_file: str, _: pooch.Pooch) -> None:
-        for attempt in range(self.patience.retries + 1):
+        for attempt in range(self.connections.retries + 1):
             with self.answer(url) as response, Path(output_file).open("wb") as file:
                 try:
                     for chunk in response.iter_content(CHUNK):
@@ -292,17 +293,19 @@ class _Fetch:
                     return
                 except requests.RequestException as error:
                     failure = error
-            self.stop.wait(min(self.patience.backoff_s * 2**attempt, self.patience.longest_pause_s))
-        raise SourceError(f"{url} broke off {self.patience.retries + 1} times: {failure}") from failure
+            self.stop.wait(min(self.connections.backoff_s * 2**attempt, self.connections.longest_pause_s))
+        raise SourceError(f"{url} broke off {self.connections.retries + 1} times: {failure}") from failure
 
     def answer(self, url: str) -> requests.Response:
         self.heard()
         try:
-            response = self.session.get(url, stream=True, timeout=(self.patience.connect_s, self.patience.read_s))
+            response = self.session.get(url, stream=True, timeout=(self.connections.connect_s, self.connections.read_s))
         except requests.exceptions.RetryError as error:
             raise SourceError(f"{url} answers with errors only: {error}") from error
         except requests.RequestException as error:
             raise SourceError(f"{url} cannot be reached: {error}") from error
+        if self.stop.is_set():
+            response.close()
         self.heard()
         if response.status_code != requests.codes.ok:
             response.close()
@@ -310,20 +313,20 @@ class _Fetch:
         return response
 
 
-def _session(workers: int, patience: Patience) -> requests.Session:
+def _session(connections: Connections) -> requests.Session:
     retry = Retry(
-        total=patience.retries,
+        total=connections.retries,
         other=0,
         status_forcelist=BUSY,
-        backoff_factor=patience.backoff_s,
-        backoff_max=patience.longest_pause_s,
-        retry_after_max=patience.longest_pause_s,
+        backoff_factor=connections.backoff_s,
+        backoff_max=connections.longest_pause_s,
+        retry_after_max=connections.longest_pause_s,
     )
     session = requests.Session()
     # A compressed body would hide that it is shorter than announced.
     session.headers["Accept-Encoding"] = "identity"
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=workers))
+        session.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=connections.workers))
     return session
 
 

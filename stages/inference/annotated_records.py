@@ -88,10 +88,10 @@ def write_predicted(
     with replacing(folder) as unfinished:
         for record, of_record in called.groupby(beats["record"].to_numpy(), sort=True):
             in_time = of_record.sort_values("sample")
-            write_annotations(unfinished, str(record), annotator, in_time["sample"], in_time["symbol"])
+            beats_in_time = Annotations.of_beats(in_time["sample"], in_time["symbol"])
+            write_annotations(unfinished, str(record), annotator, beats_in_time)
         for name, reference in references.items():
-            cut = reference.annotations
-            write_annotations(unfinished, name, CUT_REFERENCE, cut.samples, cut.symbols, cut.subtypes)
+            write_annotations(unfinished, name, CUT_REFERENCE, reference.annotations)
 
 
 def ec57_views(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages.config import paths
-from stages.ecg.annotations import read_annotations
+from stages.ecg.annotations import Annotations, read_annotations
 from stages.ecg.beat_format import BeatFormat
 from stages.ecg.beatset import beat_format
 from stages.ecg.burden import merged, summarise
@@ -211,9 +211,9 @@ def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
     """Say what a person should look at before believing the rest."""
     remarks = []
     if len(beats) < FEWEST:
-        found = "A single beat" if len(beats) else "No beat"
+        count = "A single beat" if len(beats) else "No beat"
         short = "; take a longer part of the recording" if duration_s < SHORT_S else ""
-        remarks.append(f"{found} was found in {duration_s:.1f} s, so nothing was classified{short}.")
+        remarks.append(f"{count} was found in {duration_s:.1f} s, so nothing was classified{short}.")
     elif (beats["class"] == "").mean() > MOSTLY:
         remarks.append("Most of the beats lie where the signal cannot be read.")
     readable = beats[beats["unreadable"] == ""]
@@ -222,6 +222,6 @@ def remarks_on(beats: pd.DataFrame, duration_s: float) -> list[str]:
     return remarks
 
 
-def symbols_of(beats: pd.DataFrame) -> pd.Series:
-    """Give the WFDB symbol of each beat."""
-    return beats["class"].where(beats["class"] != "", NOT_CLASSIFIED)
+def annotations_of(beats: pd.DataFrame) -> Annotations:
+    """Annotate each beat with the WFDB symbol of its class."""
+    return Annotations.of_beats(beats["sample"], beats["class"].where(beats["class"] != "", NOT_CLASSIFIED))

@@ -29,6 +29,6 @@ def detector_counts(reference: Annotations, signal: NDArray[np.float64], fs: flo
     DataFrame
         As :func:`stages.scores.bxb.compare` counts them.
     """
-    found = detect_beats(signal, fs, find_problems(signal, fs))
-    called = Annotations(found, np.full(len(found), "N"), np.zeros(len(found), dtype=np.int64))
+    beats = detect_beats(signal, fs, find_problems(signal, fs))
+    called = Annotations.of_beats(beats, np.full(len(beats), "N"))
     return compare(reference, called, fs, len(signal), start_s)

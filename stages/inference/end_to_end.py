@@ -15,7 +15,7 @@ from stages.config.progress import side_by_side
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, read_header, write_annotations
 from stages.inference.annotated_records import ESCAPES, REFERENCE, Reference, ec57_views
-from stages.inference.classify import MEMBERS, SUFFIXES, classify, symbols_of
+from stages.inference.classify import MEMBERS, SUFFIXES, annotations_of, classify
 from stages.scores.bxb import LABEL_OF_SYMBOL
 from stages.scores.ec57 import main_figures
 from stages.scores.per_beat import beat_scores
@@ -151,8 +151,7 @@ def classify_record(records: Records, name: str, called: Path) -> tuple[pd.DataF
                 gate=not annotated,
             )
             folder = called / fiducials / model
-            symbols = symbols_of(recording.beats)
-            write_annotations(folder, name, SUFFIXES[model], recording.beats["sample"], symbols)
+            write_annotations(folder, name, SUFFIXES[model], annotations_of(recording.beats))
             table = recording.beats[["class"]].assign(model=model, fiducials=fiducials)
             tables.append(table.assign(true=true[true != ""]) if annotated else table)
     return pd.concat(tables, ignore_index=True), [*remarks, *recording.summary["remarks"]]

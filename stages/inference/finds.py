@@ -23,7 +23,7 @@ class Find:
     """Something worth a look: when, s, in words, and from its first beat to its last, s."""
 
     time_s: float
-    said: str
+    description: str
     seconds: float = 0.0
 
 
@@ -87,10 +87,10 @@ def _length(run: dict[str, float]) -> float:
     return 60 * (run["beats"] - 1) / run["rate"]
 
 
-def excerpts_of(source: Source, found: list[Find]) -> list[Excerpt]:
+def excerpts_of(source: Source, chosen: list[Find]) -> list[Excerpt]:
     """Read the signal around each find."""
     excerpts = []
-    for find in found:
+    for find in chosen:
         first = max(0, round((find.time_s - EXCERPT_S / 2) * source.fs))
         stop = min(source.length, first + round(EXCERPT_S * source.fs))
         excerpts.append(Excerpt(find, np.arange(first, stop) / source.fs, source.read(first, stop)))

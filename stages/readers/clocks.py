@@ -122,7 +122,7 @@ def _is_usual(rate: float) -> bool:
 
 
 def _rate_of(path: Path, column: str, times: NDArray[np.float64]) -> float:
-    """Average the steps; whole, where over these times that makes less than half a sample."""
+    """Average the steps; a whole number, where over these times that makes less than half a sample."""
     steps = np.diff(times)
     if not len(steps) or np.median(steps) <= 0:
         raise RecordError(f"{path}: the times of column {column} do not increase, so they give no rate; give --fs")

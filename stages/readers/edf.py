@@ -107,11 +107,11 @@ def _choose(
     return voltages[at], remarks
 
 
-def _counted(described: int, found: int, record_s: float) -> str:
+def _counted(described: int, held: int, record_s: float) -> str:
     if described < 0:
-        return f"The header does not say how long the recording is; the file holds {found * record_s:g} s."
-    short = "it was cut short" if found < described else "the rest was read as well"
-    return f"The header describes {described * record_s:g} s and the file holds {found * record_s:g} s: {short}."
+        return f"The header does not say how long the recording is; the file holds {held * record_s:g} s."
+    short = "it was cut short" if held < described else "the rest was read as well"
+    return f"The header describes {described * record_s:g} s and the file holds {held * record_s:g} s: {short}."
 
 
 def _onsets(path: Path, layout: Layout, records: int) -> NDArray[np.float64]:
@@ -121,11 +121,11 @@ def _onsets(path: Path, layout: Layout, records: int) -> NDArray[np.float64]:
         raise RecordError(f"{path} is discontinuous (+D), but no annotations say when its parts begin; export it again")
     offset, width = sum(layout.widths[:timekeeper]), layout.widths[timekeeper]
     begin = HEADER_BYTES * (1 + len(layout.labels))
-    held = np.memmap(path, np.uint8, "r", begin, (records, sum(layout.widths)))
-    found = [ONSET.match(row.tobytes()) for row in held[:, offset : offset + width]]
-    if None in found:
-        raise RecordError(f"{path}: data record {found.index(None) + 1} does not say when it begins; export it again")
-    return np.array([float(one[0]) for one in found if one])
+    data = np.memmap(path, np.uint8, "r", begin, (records, sum(layout.widths)))
+    onsets = [ONSET.match(row.tobytes()) for row in data[:, offset : offset + width]]
+    if None in onsets:
+        raise RecordError(f"{path}: data record {onsets.index(None) + 1} does not say when it begins; export it again")
+    return np.array([float(onset[0]) for onset in onsets if onset])
 
 
 def _pieces(path: Path, onsets: NDArray[np.float64], record_s: float, rate: float) -> list[Piece]:

@@ -117,8 +117,8 @@ def open_wfdb(path: Path, lead: str | None, fs: float | None, units: str | None)
         remarks += (f"A sampling rate of {fs:g} Hz was given; the header says {header.fs:g} Hz.",)
     rate = float(fs or header.fs)
     if header.sig_len is None:  # which the format allows, but no part of such a record can be read
-        whole = samples(0, None)
-        yield Source(record.name, leads[channel], leads, rate, len(whole), reading(whole), remarks)
+        signal = samples(0, None)
+        yield Source(record.name, leads[channel], leads, rate, len(signal), reading(signal), remarks)
     else:
         yield Source(record.name, leads[channel], leads, rate, int(header.sig_len), samples, remarks)
 

@@ -51,26 +51,42 @@ class Form:
     skipped: int
 
 
+@dataclass(frozen=True)
+class Table:
+    """A file that holds a table.
+
+    Attributes
+    ----------
+    path : Path
+    names : list of str
+        Of the columns.
+    units : dict of str to str
+        Name of a column -> its units, where the file says them.
+    """
+
+    path: Path
+    names: list[str]
+    units: dict[str, str]
+
+
 @contextmanager
 def open_text(path: Path, lead: str | None, fs: float | None, units: str | None) -> Iterator[Source]:
     """Open a table of text; see :func:`stages.readers.source.open_source`."""
     form = _form(path)
-    of_units = dict(zip(form.names, form.units, strict=False))
-    with (
-        pd.read_csv(
-            path,
-            sep=form.separator,
-            decimal=form.decimal,
-            header=None,
-            names=form.names,
-            index_col=False,
-            skiprows=form.skipped,
-            comment="#",
-            chunksize=ROWS_AT_ONCE,
-            skipinitialspace=True,
-        ) as frames,
-        _table(path, form.names, of_units, frames, lead, fs, units) as source,
-    ):
+    text = pd.read_csv(
+        path,
+        sep=form.separator,
+        decimal=form.decimal,
+        header=None,
+        names=form.names,
+        index_col=False,
+        skiprows=form.skipped,
+        comment="#",
+        chunksize=ROWS_AT_ONCE,
+        skipinitialspace=True,
+    )
+    table = Table(path, form.names, dict(zip(form.names, form.units, strict=False)))
+    with text as frames, _open_table(table, frames, lead, fs, units) as source:
         yield source
 
 
@@ -120,15 +136,15 @@ def _is_number(cell: str, decimal: str) -> bool:
 
 
 def _distinct(names: Iterator[str] | list[str]) -> list[str]:
-    """Give names that occur again a number."""
-    found: list[str] = []
+    """Append numbers to names that occur again."""
+    distinct: list[str] = []
     for name in names:
         again = 2
         free = name
-        while free in found:
+        while free in distinct:
             free, again = f"{name} ({again})", again + 1
-        found.append(free)
-    return found
+        distinct.append(free)
+    return distinct
 
 
 @contextmanager
@@ -138,24 +154,21 @@ def open_parquet(path: Path, lead: str | None, fs: float | None, units: str | No
         file = pq.ParquetFile(path)
     except Exception as error:
         raise RecordError(f"{path} cannot be read as Parquet ({error}); export it again") from error
-    names = _distinct(list(file.schema_arrow.names))
-    # What pandas knew as its index is a column as any other, so that times are found there too.
-    frames = (batch.rename_columns(names).to_pandas(ignore_metadata=True) for batch in file.iter_batches(ROWS_AT_ONCE))
-    with _table(path, names, {}, frames, lead, fs, units) as source:
-        yield source
+    with file:
+        names = _distinct(list(file.schema_arrow.names))
+        batches = file.iter_batches(ROWS_AT_ONCE)
+        # What pandas knew as its index is a column as any other, so that times are found there too.
+        frames = (batch.rename_columns(names).to_pandas(ignore_metadata=True) for batch in batches)
+        with _open_table(Table(path, names, {}), frames, lead, fs, units) as source:
+            yield source
 
 
 @contextmanager
-def _table(
-    path: Path,
-    names: list[str],
-    of_units: dict[str, str],
-    frames: Iterator[pd.DataFrame],
-    lead: str | None,
-    fs: float | None,
-    units: str | None,
+def _open_table(
+    table: Table, frames: Iterator[pd.DataFrame], lead: str | None, fs: float | None, units: str | None
 ) -> Iterator[Source]:
     """Pour a column into a file of its own, so that any stretch of it can be read."""
+    path, names = table.path, table.names
     frames = _readable(path, frames)
     first = next(frames, None)
     if first is None:
@@ -179,15 +192,15 @@ def _table(
         samples = np.memmap(poured, dtype="<f4", mode="r")
         length = pieces[-1].place + pieces[-1].count
         source = Source(path.stem, name, leads, rate, length, joined(pieces, reading(samples)), remarks)
-        yield in_millivolts(path, source, units or of_units.get(name))
+        yield in_millivolts(path, source, units or table.units.get(name))
 
 
 def _readable(path: Path, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     try:
         yield from (frame for frame in frames if len(frame))
     except (pd.errors.ParserError, pa.ArrowException, UnicodeDecodeError, OSError) as error:
-        told = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise RecordError(f"{path} cannot be read as a table ({told}); mend it there, or export it again") from error
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise RecordError(f"{path} cannot be read as a table ({reason}); mend it there, or export it again") from error
 
 
 def _timed(names: list[str], first: pd.DataFrame) -> str | None:

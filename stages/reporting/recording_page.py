@@ -121,11 +121,11 @@ def _trend(summary: dict[str, Any], beats: pd.DataFrame, problems: list[Problem]
     lengths = np.diff(np.append(60.0 * np.arange(minutes), duration_s))
     drawn = trend_figure(rates, ectopic, read_s / lengths, clock, "Minute by minute")
     alt = "heart rate, S and V beats of each minute, and how much of it could be read"
-    told = (
+    caption = (
         "Median heart rate, ectopic beats and readable signal of each minute; no rate where less than "
         f"{LEAST_S:g} s of it could be read."
     )
-    return _picture(drawn, told, alt)
+    return _picture(drawn, caption, alt)
 
 
 def _readable_s(summary: dict[str, Any], problems: list[Problem], minutes: int) -> NDArray[np.float64]:
@@ -148,8 +148,8 @@ def _mean_beats(shapes: dict[str, NDArray[np.float64]], fmt: BeatFormat) -> Pict
     squares = np.stack([shapes[name][2] / counts[name] for name in names])
     spreads = np.sqrt(np.maximum(squares - means**2, 0))
     drawn = beats_figure(means, spreads, fmt.times_s, names, "Mean beat of each class", fmt.unit)
-    told = ", ".join(f"{int(count):,} {name}" for name, count in counts.items())
-    return _picture(drawn, f"Mean and standard deviation of {told} beats.", "mean beat of each class that was found")
+    numbers = ", ".join(f"{int(count):,} {name}" for name, count in counts.items())
+    return _picture(drawn, f"Mean and standard deviation of {numbers} beats.", "mean beat of each class that was found")
 
 
 def _strip(excerpt: Excerpt, recording: Classified, clock: Clock) -> Picture:
@@ -161,8 +161,8 @@ def _strip(excerpt: Excerpt, recording: Classified, clock: Clock) -> Picture:
     unread = [(one.start / fs, one.stop / fs, one.reason) for one in problems]
     title = f"{summary['lead']}, {clock(times[0])} to {clock(times[-1] + 1 / fs)}"
     drawn = find_strip(times, excerpt.signal_mv, seen["time_s"], symbols, marked, unread, clock, title)
-    told = f"{clock(find.time_s)}: {find.said}"
-    return _picture(drawn, f"{told}.", f"ten seconds of the lead around {told}, the class above each beat")
+    caption = f"{clock(find.time_s)}: {find.description}"
+    return _picture(drawn, f"{caption}.", f"ten seconds of the lead around {caption}, the class above each beat")
 
 
 def _lists(summary: dict[str, Any], problems: list[Problem], clock: Clock) -> Iterator[Table | Text]:

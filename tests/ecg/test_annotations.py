@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import wfdb
 
-from stages.ecg.annotations import read_annotations, read_header, write_annotations
+from stages.ecg.annotations import Annotations, read_annotations, read_header, write_annotations
 from stages.ecg.recordings import RecordError
 
 
 def test_what_was_written_is_read_again(tmp_path):
-    write_annotations(tmp_path, "100", "ens", [77, 370, 650_000], list("NVS"))
+    write_annotations(tmp_path, "100", "ens", Annotations.of_beats([77, 370, 650_000], list("NVS")))
     read = read_annotations(tmp_path, "100", "ens")
     assert read.samples.tolist() == [77, 370, 650_000]
     assert read.symbols.tolist() == list("NVS")
@@ -15,7 +15,7 @@ def test_what_was_written_is_read_again(tmp_path):
 
 
 def test_any_reader_of_wfdb_files_can_read_them(tmp_path):
-    write_annotations(tmp_path, "100", "cnn", [77, 370], list("NF"))
+    write_annotations(tmp_path, "100", "cnn", Annotations.of_beats([77, 370], list("NF")))
     read = wfdb.rdann(str(tmp_path / "100"), "cnn")
     assert read.sample.tolist() == [77, 370]
     assert read.symbol == ["N", "F"]
@@ -33,9 +33,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_the_older_one(tmp_path):
-    write_annotations(tmp_path, "100", "cnn", [77], ["N"])
+    write_annotations(tmp_path, "100", "cnn", Annotations.of_beats([77], ["N"]))
     with pytest.raises(Exception, match="symbol"):
-        write_annotations(tmp_path, "100", "cnn", [78], ["no such symbol"])
+        write_annotations(tmp_path, "100", "cnn", Annotations.of_beats([78], ["no such symbol"]))
     assert read_annotations(tmp_path, "100", "cnn").samples.tolist() == [77]
     assert [path.name for path in tmp_path.iterdir()] == ["100.cnn"]
 

@@ -2,20 +2,9 @@ import numpy as np
 import pytest
 
 from stages.ecg.atrial import P_BEATS, p_waves
+from tests.made_up import FS, rhythm_with_p_waves
 
-FS = 360
 BEATS = 400
-
-
-def rhythm_strip(p_wave, seed=0, noise=0.01):
-    """R peaks every second, each after what ``p_wave(beat)`` returns: a deflection of 30 samples."""
-    rng = np.random.default_rng(seed)
-    fiducials = 500 + np.arange(BEATS) * FS
-    signal = rng.normal(0, noise, fiducials[-1] + 500)
-    signal[fiducials] += 1
-    for number, fiducial in enumerate(fiducials):
-        signal[fiducial - 80 : fiducial - 50] += p_wave(number)
-    return signal, fiducials
 
 
 def waves_of(signal, fiducials, past_only=False):
@@ -28,14 +17,16 @@ def bump(beat):
 
 def test_sinus_rhythm_is_consistent_and_fibrillation_is_not():
     rng = np.random.default_rng(1)
-    sinus = waves_of(*rhythm_strip(bump))
-    fibrillation = waves_of(*rhythm_strip(lambda beat: 0.1 * np.sin(np.arange(30) / 4 + rng.uniform(0, 6.28))))
+    sinus = waves_of(*rhythm_with_p_waves(BEATS, bump))
+    fibrillation = waves_of(
+        *rhythm_with_p_waves(BEATS, lambda beat: 0.1 * np.sin(np.arange(30) / 4 + rng.uniform(0, 6.28)))
+    )
     assert sinus["p_consistency"].min() > 0.8
     assert fibrillation["p_consistency"].max() < 0.4
 
 
 def test_a_beat_from_elsewhere_is_unlike_the_others():
-    waves = waves_of(*rhythm_strip(lambda beat: -bump(beat) if beat == 200 else bump(beat)))
+    waves = waves_of(*rhythm_with_p_waves(BEATS, lambda beat: -bump(beat) if beat == 200 else bump(beat)))
     assert waves["p_similarity"].idxmin() == 200
     assert waves["p_similarity"].drop(200).min() > 0.7
     assert waves.loc[200, "p_similarity"] < -0.7
@@ -43,7 +34,7 @@ def test_a_beat_from_elsewhere_is_unlike_the_others():
 
 @pytest.mark.parametrize("change", ["amplitude", "offset", "drift"])
 def test_amplitude_and_drift_do_not_matter(change):
-    signal, fiducials = rhythm_strip(bump, noise=0.005)
+    signal, fiducials = rhythm_with_p_waves(BEATS, bump, deviation=0.005)
     changed = {
         "amplitude": 3 * signal,
         "offset": signal + 2,
@@ -53,19 +44,19 @@ def test_amplitude_and_drift_do_not_matter(change):
 
 
 def test_it_is_local():
-    changed = waves_of(*rhythm_strip(lambda beat: bump(beat) if beat < 200 else 0))
+    changed = waves_of(*rhythm_with_p_waves(BEATS, lambda beat: bump(beat) if beat < 200 else 0))
     assert changed["p_consistency"].iloc[: 200 - P_BEATS // 2].min() > 0.8
     assert changed["p_consistency"].iloc[200 + P_BEATS // 2 :].max() < 0.4
 
 
 def test_of_the_past_only_earlier_segments_count():
-    changed = waves_of(*rhythm_strip(lambda beat: bump(beat) if beat < 200 else 0), past_only=True)
+    changed = waves_of(*rhythm_with_p_waves(BEATS, lambda beat: bump(beat) if beat < 200 else 0), past_only=True)
     assert changed["p_consistency"].iloc[:200].min() > 0.8
     assert changed["p_consistency"].iloc[200 + P_BEATS :].max() < 0.4
 
 
 def test_each_segment_is_divided_by_its_amplitude():
-    signal, fiducials = rhythm_strip(bump, noise=0.005)
+    signal, fiducials = rhythm_with_p_waves(BEATS, bump, deviation=0.005)
     scaled = p_waves(3 * signal, fiducials, np.full(len(fiducials), 3.0), FS)
     np.testing.assert_allclose(scaled, waves_of(signal, fiducials), rtol=1e-9)
 

@@ -15,18 +15,7 @@ from stages.ecg.beats import (
     resample,
 )
 from stages.ecg.recordings import RecordError, Recording
-
-FS = 360
-
-
-def spikes(samples, length=3000, fs=FS, symbols=None):
-    """A recording of triangular spikes of 1 mV, 20 samples wide."""
-    positions = np.arange(length)
-    signal = np.zeros(length)
-    for sample in samples:
-        signal += np.clip(1 - np.abs(positions - sample) / 10, 0, None)
-    symbols = symbols or "N" * len(samples)
-    return Recording("x1", "MLII", fs, signal, np.array(samples), np.array(list(symbols)))
+from tests.made_up import FS, spikes
 
 
 def test_no_beat_is_lost_and_each_keeps_its_annotation(beat_format):

@@ -19,20 +19,20 @@ def summed(classes, problems=(), **options):
 
 
 def test_beats_burdens_and_rates():
-    found = summed("NNSNNVNNNF", interval_s=0.8)
-    assert (found["beats"], found["classified"]) == (10, 10)
-    assert found["classes"] == {"N": 7, "S": 1, "V": 1, "F": 1, "Q": 0}
-    assert found["burden"] == {"S": 10.0, "V": 10.0}
-    assert found["heart_rate"] == pytest.approx({"mean": 75, "lowest": 75, "highest": 75})
-    assert found["duration_s"] == found["readable_s"] == 100
+    summary = summed("NNSNNVNNNF", interval_s=0.8)
+    assert (summary["beats"], summary["classified"]) == (10, 10)
+    assert summary["classes"] == {"N": 7, "S": 1, "V": 1, "F": 1, "Q": 0}
+    assert summary["burden"] == {"S": 10.0, "V": 10.0}
+    assert summary["heart_rate"] == pytest.approx({"mean": 75, "lowest": 75, "highest": 75})
+    assert summary["duration_s"] == summary["readable_s"] == 100
 
 
 def test_couplets_and_runs():
-    found = summed("NVVNVNVVVNSSNVVVVVNSSS", interval_s=0.5)
-    assert found["couplets"] == {"S": 1, "V": 1}
-    assert [run["beats"] for run in found["runs"]["V"]] == [3, 5]
-    assert found["runs"]["V"][1] == {"time_s": 7.0, "beats": 5, "rate": 120.0}
-    assert [run["beats"] for run in found["runs"]["S"]] == [3]
+    summary = summed("NVVNVNVVVNSSNVVVVVNSSS", interval_s=0.5)
+    assert summary["couplets"] == {"S": 1, "V": 1}
+    assert [run["beats"] for run in summary["runs"]["V"]] == [3, 5]
+    assert summary["runs"]["V"][1] == {"time_s": 7.0, "beats": 5, "rate": 120.0}
+    assert [run["beats"] for run in summary["runs"]["S"]] == [3]
 
 
 def test_what_was_not_classified_ends_a_run():
@@ -43,13 +43,13 @@ def test_what_was_not_classified_ends_a_run():
 
 def test_nothing_reaches_over_what_cannot_be_read():
     gap = Problem(3 * FS + 10, 7 * FS - 10, "missing")
-    found = summed("NVVVVN", problems=[gap], at=[1, 2, 3, 7, 8, 9])
-    assert found["pauses"] == []
-    assert found["couplets"]["V"] == 2
-    assert found["runs"]["V"] == []
-    assert found["heart_rate"]["lowest"] == pytest.approx(60)
-    assert found["unreadable_s"] == {"missing": pytest.approx(3.8)}
-    assert found["readable_s"] == pytest.approx(96.2)
+    summary = summed("NVVVVN", problems=[gap], at=[1, 2, 3, 7, 8, 9])
+    assert summary["pauses"] == []
+    assert summary["couplets"]["V"] == 2
+    assert summary["runs"]["V"] == []
+    assert summary["heart_rate"]["lowest"] == pytest.approx(60)
+    assert summary["unreadable_s"] == {"missing": pytest.approx(3.8)}
+    assert summary["readable_s"] == pytest.approx(96.2)
 
 
 def test_stretches_of_one_reason_that_touch_are_one():
@@ -66,21 +66,21 @@ def test_pauses():
 
 def test_lowest_and_highest_rate_are_means_of_eight_intervals():
     slow, fast = [10 + 1.5 * n for n in range(9)], [22 + 0.5 * (n + 1) for n in range(9)]
-    found = summed("N" * 18, at=[*slow, *fast])
-    assert found["heart_rate"]["lowest"] == pytest.approx(40)
-    assert found["heart_rate"]["highest"] == pytest.approx(120)
+    summary = summed("N" * 18, at=[*slow, *fast])
+    assert summary["heart_rate"]["lowest"] == pytest.approx(40)
+    assert summary["heart_rate"]["highest"] == pytest.approx(120)
 
 
 def test_overlapping_problems_are_counted_once_in_all():
     problems = [Problem(0, 1000, "missing"), Problem(500, 1500, "noisy")]
-    found = summed("NN", problems=problems, at=[20, 21])
-    assert found["readable_s"] == 85
-    assert found["unreadable_s"] == {"missing": 10, "noisy": 10}
+    summary = summed("NN", problems=problems, at=[20, 21])
+    assert summary["readable_s"] == 85
+    assert summary["unreadable_s"] == {"missing": 10, "noisy": 10}
 
 
 @pytest.mark.parametrize("classes", ["", "N"])
 def test_hardly_any_beat(classes):
-    found = summed(classes)
-    assert found["heart_rate"] is None
-    assert found["burden"] == {"S": 0, "V": 0}
-    assert found["pauses"] == []
+    summary = summed(classes)
+    assert summary["heart_rate"] is None
+    assert summary["burden"] == {"S": 0, "V": 0}
+    assert summary["pauses"] == []

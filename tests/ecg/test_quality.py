@@ -2,15 +2,7 @@ import numpy as np
 import pytest
 
 from stages.ecg.quality import Problem, find_problems, intact_intervals, unreadable, unreadable_beats
-
-
-def ecg(fs=360, seconds=60, seed=0):
-    """A clean made-up rhythm of one beat a second, with P and T waves."""
-    times = np.arange(round(seconds * fs)) / fs
-    phase = times % 1 - 0.5
-    waves = ((1.2, 0.0, 0.012), (0.15, -0.18, 0.025), (0.3, 0.28, 0.06))
-    signal = sum(height * np.exp(-(((phase - at) / width) ** 2) / 2) for height, at, width in waves)
-    return signal + np.random.default_rng(seed).normal(0, 0.01, len(times))
+from tests.made_up import clean_ecg
 
 
 def reasons(signal, fs=360):
@@ -19,19 +11,19 @@ def reasons(signal, fs=360):
 
 @pytest.mark.parametrize("fs", [100, 128, 250, 360, 1000])
 def test_a_clean_signal_has_no_problem(fs):
-    assert find_problems(ecg(fs), fs) == []
-    assert find_problems(-5 * ecg(fs) + 2, fs) == []
+    assert find_problems(clean_ecg(fs), fs) == []
+    assert find_problems(-5 * clean_ecg(fs) + 2, fs) == []
 
 
 def test_missing_samples_are_named_with_a_margin():
-    signal = ecg()
+    signal = clean_ecg()
     signal[3600:3700] = np.nan
     assert find_problems(signal, 360) == [Problem(3420, 3880, "missing")]
     assert find_problems(np.full(1000, np.nan), 360) == [Problem(0, 1000, "missing")]
 
 
 def test_an_electrode_that_fell_off_is_flat():
-    signal = ecg()
+    signal = clean_ecg()
     signal[7200:10800] = 0.003
     problems = find_problems(signal, 360)
     assert {problem.reason for problem in problems} == {"flat"}
@@ -40,23 +32,23 @@ def test_an_electrode_that_fell_off_is_flat():
 
 
 def test_a_pause_is_not_flat():
-    signal = ecg()
+    signal = clean_ecg()
     pause = slice(3600 + 100, 3600 + 100 + 1400)
     signal[pause] = np.random.default_rng(1).normal(0, 0.01, 1400)
     assert "flat" not in reasons(signal)
 
 
 def test_an_amplifier_at_its_limit_is_saturated():
-    signal = ecg()
+    signal = clean_ecg()
     signal[5000:5100] = 5.0
     assert find_problems(signal, 360)[0] == Problem(4820, 5280, "saturated")
-    assert reasons(np.clip(ecg(), None, 1.19)) <= {"saturated"}
-    assert reasons(ecg()) == set()
+    assert reasons(np.clip(clean_ecg(), None, 1.19)) <= {"saturated"}
+    assert reasons(clean_ecg()) == set()
 
 
 @pytest.mark.parametrize("fs", [128, 360])
 def test_noise_is_told_window_by_window(fs):
-    signal = ecg(fs)
+    signal = clean_ecg(fs)
     rng = np.random.default_rng(2)
     signal[20 * fs : 40 * fs] += rng.normal(0, 0.6, 20 * fs)
     problems = find_problems(signal, fs)
@@ -84,7 +76,7 @@ def windows_of(signal, beats, fs=360):
 
 @pytest.mark.parametrize("unit", [0.1, 1, 10])
 def test_waves_anywhere_before_the_beats_make_them_noisy_in_any_unit(unit):
-    signal, beats = ecg(), np.arange(1, 59) * 360 + 180
+    signal, beats = clean_ecg(), np.arange(1, 59) * 360 + 180
     windows, times = windows_of(signal, beats)
     problems = [Problem(0, 1000, "missing")]
     assert unreadable_beats(problems, beats, windows, times).tolist() == unreadable(problems, beats).tolist()

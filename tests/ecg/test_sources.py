@@ -13,10 +13,10 @@ import trustme
 
 from stages.ecg import sources
 from stages.ecg.databases import MITDB, Database
-from stages.ecg.sources import Patience, SourceError, announced_checksums, fetch_database, published_checksums
+from stages.ecg.sources import Connections, SourceError, announced_checksums, fetch_database, published_checksums
 from tests.ecg.file_server import ANNOUNCED, CHECKSUMS, CONTENT, TINY, Server
 
-QUICK = Patience(connect_s=5.0, read_s=5.0, silence_s=20.0, retries=2, backoff_s=0.01, longest_pause_s=1)
+QUICK = Connections(connect_s=5.0, read_s=5.0, silence_s=20.0, retries=2, backoff_s=0.01, longest_pause_s=1)
 HASTY = replace(QUICK, read_s=0.2)
 
 
@@ -46,7 +46,7 @@ def mirror(tmp_path):
 
 
 def fetch(source, folder, **options):
-    fetch_database(TINY, str(source), folder, CHECKSUMS, **{"patience": QUICK, **options})
+    fetch_database(TINY, str(source), folder, CHECKSUMS, **{"connections": QUICK, **options})
 
 
 def contents(folder):
@@ -132,7 +132,7 @@ def test_progress_is_logged_where_no_terminal_is(server, tmp_path, caplog):
 )
 def test_faltering_server_is_asked_again(server, tmp_path, manners, requests):
     server.manners["2.dat"] = manners
-    fetch(server.url, tmp_path, patience=HASTY if {"slow", "stall"} & {*manners} else QUICK)
+    fetch(server.url, tmp_path, connections=HASTY if {"slow", "stall"} & {*manners} else QUICK)
     assert contents(tmp_path) == CONTENT
     assert server.requests["2.dat"] == requests
 
@@ -162,7 +162,7 @@ def test_retry_after_is_capped(server, tmp_path):
 def test_failing_server_ends_the_fetch(server, tmp_path, manner, requests, message):
     server.manners["2.dat"] = (manner,)
     with pytest.raises(SourceError, match=message) as failure:
-        fetch(server.url, tmp_path, patience=HASTY if manner in ("slow", "stall") else QUICK)
+        fetch(server.url, tmp_path, connections=HASTY if manner in ("slow", "stall") else QUICK)
     for part in ("2.dat", server.url, "TINYDB_MIRROR", "make demo"):
         assert part in str(failure.value)
     assert server.requests["2.dat"] == requests
@@ -172,10 +172,10 @@ def test_failing_server_ends_the_fetch(server, tmp_path, manner, requests, messa
 
 def test_checksum_error_names_what_was_expected_and_found(server, tmp_path):
     server.manners["2.dat"] = ("corrupt",)
-    found = hashlib.sha256(CONTENT["2.dat"][:-1] + b"?").hexdigest()
+    digest = hashlib.sha256(CONTENT["2.dat"][:-1] + b"?").hexdigest()
     with pytest.raises(SourceError) as failure:
         fetch(server.url, tmp_path)
-    for part in ("2.dat", CHECKSUMS["2.dat"], found, server.url):
+    for part in ("2.dat", CHECKSUMS["2.dat"], digest, server.url):
         assert part in str(failure.value)
 
 
@@ -227,7 +227,7 @@ def test_physionet_out_of_reach_says_what_to_do(tmp_path, monkeypatch, fault):
 def test_silence_of_every_thread_ends_the_fetch(server, tmp_path):
     server.manners = dict.fromkeys(CONTENT, ("slow",))
     with pytest.raises(SourceError, match=r"no answer for 0.3 s"):
-        fetch(server.url, tmp_path, patience=replace(QUICK, read_s=2.0, silence_s=0.3))
+        fetch(server.url, tmp_path, connections=replace(QUICK, read_s=2.0, silence_s=0.3))
     assert contents(tmp_path) == {}
 
 
@@ -254,7 +254,7 @@ def test_certificate_is_verified(server, tmp_path):
 def test_second_run_fetches_only_what_is_missing(server, tmp_path):
     server.manners["RECORDS"] = ("404", "good")
     with pytest.raises(SourceError):
-        fetch(server.url, tmp_path, workers=1)
+        fetch(server.url, tmp_path, connections=replace(QUICK, workers=1))
     kept = contents(tmp_path)
     assert kept == {name: content for name, content in CONTENT.items() if name != "RECORDS"}
     server.requests.clear()
@@ -272,7 +272,7 @@ def test_interrupt_leaves_whole_files_only(server, tmp_path, monkeypatch):
     server.manners["3.dat"] = ("stall",)
     monkeypatch.setattr(sources, "tqdm", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        fetch(server.url, tmp_path, workers=2, patience=HASTY)
+        fetch(server.url, tmp_path, connections=replace(HASTY, workers=2))
     kept = contents(tmp_path)
     assert kept
     assert kept.items() < CONTENT.items()

@@ -84,7 +84,7 @@ def test_what_the_detector_finds_in_flutter_counts_for_nothing():
     outside = beats[(beats < 20 * 360) | (beats > 30 * 360)]
     samples = np.sort(np.append(outside, [20 * 360 - 90, 30 * 360 + 90]))
     symbols = np.where(np.isin(samples, outside), "N", np.where(samples < 25 * 360, "[", "]"))
-    reference = Annotations(samples, symbols, np.zeros(len(samples), dtype=int))
+    reference = Annotations.of_beats(samples, symbols)
     counts = detector_counts(reference, signal, 360, 0.0)
     assert counts.to_numpy().sum() == counts.loc["N", "n"] == len(outside)
     without = reference.take(symbols == "N")
@@ -119,9 +119,9 @@ def test_beats_found_in_the_flutter_of_record_207_count_for_nothing(real_records
     beats = of_record(real_records, "207")
     flutter = read_annotations(real_records, "207", "atr")
     waves = flutter.samples[flutter.symbols == "!"]
-    found = pd.concat([beats, pd.DataFrame({"record": "207", "sample": waves, "label": 2})], ignore_index=True)
+    with_waves = pd.concat([beats, pd.DataFrame({"record": "207", "sample": waves, "label": 2})], ignore_index=True)
     references = read_references(real_records, beats)
-    write_predicted(tmp_path / "cnn", "cnn", found, found["label"].to_numpy(), references)
+    write_predicted(tmp_path / "cnn", "cnn", with_waves, with_waves["label"].to_numpy(), references)
     views, table = ec57_views(references, tmp_path / "cnn", "cnn", 0.0)
     assert len(waves) == 472
     assert view(views, "e_j_in_n", "from_start")["n_scored"] == len(beats)

@@ -14,20 +14,7 @@ from stages.ecg.recordings import Recording
 from stages.inference.classify import classify
 from stages.inference.stretches import Network, classify_stretches, stretches
 from stages.readers.source import Source
-
-FS = 360
-
-
-def made_up(seconds, seed=0):
-    """A SYNTHETIC rhythm of one beat a second; every tenth beat comes early."""
-    rng = np.random.default_rng(seed)
-    beats = np.arange(1, seconds) * FS
-    beats[9::10] -= round(0.3 * FS)
-    signal = rng.normal(0, 0.01, seconds * FS)
-    offsets = np.arange(-20, 21)
-    for beat in beats:
-        signal[beat + offsets] += np.exp(-((offsets / 5) ** 2) / 2)
-    return signal, beats
+from tests.made_up import FS, rhythm
 
 
 def source_of(signal, reads=None):
@@ -61,47 +48,47 @@ def test_a_recording_is_divided_into_half_hours(minutes, count):
 
 
 def test_detected_beats_are_classified(beat_format):
-    signal, beats = made_up(120)
-    found = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
-    assert np.abs(found["sample"].to_numpy()[2:-2] - beats[-len(found) :][2:-2]).max() <= 3
-    late = found[found["sample"] > 10 * FS]
+    signal, beats = rhythm(120)
+    table = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
+    assert np.abs(table["sample"].to_numpy()[2:-2] - beats[-len(table) :][2:-2]).max() <= 3
+    late = table[table["sample"] > 10 * FS]
     assert late["class"].value_counts()["S"] == pytest.approx(11, abs=1)
     assert (late["confidence"] == 1).all()
 
 
 def test_annotated_beats_give_what_the_pipeline_sees_to_the_bit(beat_format):
-    signal, beats = made_up(120)
+    signal, beats = rhythm(120)
     seen = []
 
     def remember(signals, rhythm, records):
         seen.append((signals, rhythm))
         return early_is_s(signals, rhythm, records)
 
-    found = joined(classify_stretches(source_of(signal), Network(remember, beat_format), annotated=beats, gate=False))
+    table = joined(classify_stretches(source_of(signal), Network(remember, beat_format), annotated=beats, gate=False))
     signals, table = cut_beats(Recording("x1", "MLII", FS, signal, beats, np.array(["N"] * len(beats))), beat_format)
     np.testing.assert_array_equal(seen[0][0], signals)
     np.testing.assert_array_equal(seen[0][1], table[list(FEATURES)].to_numpy("f4"))
-    assert found["sample"].tolist() == beats.tolist()
+    assert table["sample"].tolist() == beats.tolist()
 
 
 def test_stretches_meet_without_losing_or_doubling_a_beat(beat_format, monkeypatch):
-    signal, beats = made_up(300)
+    signal, beats = rhythm(300)
     whole = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats))
     monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 60.0)
     reads = []
     parts = list(classify_stretches(source_of(signal, reads), Network(early_is_s, beat_format), annotated=beats))
     assert len(parts) == 5
     assert max(reads) <= 80 * FS
-    found = joined(parts)
-    assert found["sample"].tolist() == whole["sample"].tolist() == beats.tolist()
-    assert (found["class"] == whole["class"]).mean() > 0.98
+    table = joined(parts)
+    assert table["sample"].tolist() == whole["sample"].tolist() == beats.tolist()
+    assert (table["class"] == whole["class"]).mean() > 0.98
     detected = joined(classify_stretches(source_of(signal), Network(early_is_s, beat_format)))
     assert len(detected) == pytest.approx(len(beats), abs=3)
     assert (np.diff(detected["sample"]) > 0).all()
 
 
 def test_what_cannot_be_read_is_not_classified(beat_format):
-    signal, beats = made_up(120)
+    signal, beats = rhythm(120)
     signal[40 * FS : 50 * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
     hidden = (part.beats["sample"] >= 40 * FS) & (part.beats["sample"] < 50 * FS)
@@ -116,7 +103,7 @@ def test_what_cannot_be_read_is_not_classified(beat_format):
 
 
 def test_gaps_make_no_beat_early(beat_format):
-    signal, beats = made_up(240)
+    signal, beats = rhythm(240)
     for second in range(12, 240, 20):
         signal[second * FS : (second + 5) * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format))
@@ -148,8 +135,8 @@ def test_memory_does_not_grow_with_the_length(beat_format):
     assert peak(4) < 1.1 * peak(1)
 
 
-def test_an_interval_that_is_not_known_is_not_made_up(beat_format):
-    signal, beats = made_up(60)
+def test_an_interval_that_is_not_known_is_not_rhythm(beat_format):
+    signal, beats = rhythm(60)
     signal[30 * FS + 180 : 34 * FS] = np.nan
     (part,) = classify_stretches(source_of(signal), Network(early_is_s, beat_format), annotated=beats)
     expected = np.diff(beats, prepend=np.nan) / FS
@@ -164,9 +151,9 @@ def test_gaps_make_no_beat_of_record_113_early(real_records, tmp_path):
     for second in range(15, 1800, 30):
         signal[second * FS : (second + 5) * FS] = np.nan
     np.save(tmp_path / "113.npy", signal)
-    found = classify(tmp_path / "113.npy", fs=FS, units="mV")
-    assert found.summary["classified"] > 1350
-    assert found.summary["classes"]["S"] <= 10
+    recording = classify(tmp_path / "113.npy", fs=FS, units="mV")
+    assert recording.summary["classified"] > 1350
+    assert recording.summary["classes"]["S"] <= 10
 
 
 @pytest.mark.parametrize("signal", [np.zeros(5000), np.full(5000, np.nan), np.zeros(10)], ids=["flat", "nan", "short"])

@@ -8,7 +8,7 @@ import pytest
 
 from stages.ecg.recordings import RecordError
 from stages.readers.source import open_source
-from tests.readers.made_files import ECG, FS, OTHER, samples
+from tests.readers.files import ECG, FS, OTHER, samples
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("edf", "Edf"), ("bdf", "Bdf")])
@@ -53,11 +53,11 @@ def test_a_discontinuous_edf_keeps_its_gaps(tmp_path, suffix):
     with open_source(path) as source:
         assert source.length == 52_375
         assert source.remarks == ("Gaps between the parts of the recording (+D): 2, 199.5 s in all.",)
-        found = source.read(0, source.length)
-        np.testing.assert_array_equal(source.read(600, 30_000), found[600:30_000])
+        signal = source.read(0, source.length)
+        np.testing.assert_array_equal(source.read(600, 30_000), signal[600:30_000])
     there = np.r_[0:750, 25_750:27_250, 52_125:52_375]
-    np.testing.assert_allclose(found[there], ECG, atol=2e-4)
-    assert np.flatnonzero(np.isfinite(found)).tolist() == there.tolist()
+    np.testing.assert_allclose(signal[there], ECG, atol=2e-4)
+    assert np.flatnonzero(np.isfinite(signal)).tolist() == there.tolist()
 
 
 def test_a_discontinuous_edf_without_a_gap_is_as_any_other(tmp_path):

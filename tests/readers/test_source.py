@@ -8,7 +8,7 @@ import wfdb
 
 from stages.ecg.recordings import RecordError, read_recording
 from stages.readers.source import open_source
-from tests.readers.made_files import ECG, FS, OTHER, samples
+from tests.readers.files import ECG, FS, OTHER, samples
 
 
 def test_a_wfdb_record_is_read_as_the_pipeline_reads_it(write_record):
@@ -144,8 +144,10 @@ def test_a_missing_file(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.xyz", "a.npz", "a.csv.gz", "a"])
 def test_a_file_of_a_kind_that_is_not_known(tmp_path, name):
     (tmp_path / name).write_text("1,2")
-    told = "no ending" if name == "a" else f"the ending {Path(name).suffix}"
-    with pytest.raises(RecordError, match=rf"{name} has {told}; expected a recording in one of WFDB.*, so convert it"):
+    ending = "no ending" if name == "a" else f"the ending {Path(name).suffix}"
+    with pytest.raises(
+        RecordError, match=rf"{name} has {ending}; expected a recording in one of WFDB.*, so convert it"
+    ):
         samples(tmp_path / name)
 
 
@@ -175,9 +177,9 @@ def test_units_are_guessed_from_the_first_minute_with_a_signal(tmp_path):
     array = np.concatenate([np.zeros(100 * FS), ECG * 1000])
     array[-1] = np.inf
     np.save(tmp_path / "a.npy", array)
-    found = samples(tmp_path / "a.npy", fs=FS)[-len(ECG) :]
-    np.testing.assert_allclose(found[:-1], ECG[:-1])
-    assert np.isnan(found[-1])
+    signal = samples(tmp_path / "a.npy", fs=FS)[-len(ECG) :]
+    np.testing.assert_allclose(signal[:-1], ECG[:-1])
+    assert np.isnan(signal[-1])
 
 
 def test_an_array_file_without_a_byte(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from stages.ecg.recordings import RecordError
 from stages.readers.source import open_source
-from tests.readers.made_files import ECG, FS, OTHER, TIMES, samples, write_csv
+from tests.readers.files import ECG, FS, OTHER, TIMES, samples, write_csv
 
 
 @pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t"), ("a.txt", "\t")])
@@ -115,10 +115,10 @@ def test_the_table_that_rdsamp_prints(tmp_path):
 def test_gaps_in_the_times_are_missing_samples(tmp_path):
     kept = (TIMES < 3) | (TIMES >= 4)
     path = write_csv(tmp_path / "a.csv", time_ms=TIMES[kept] * 1000, ecg=ECG[kept])
-    found = samples(path)
-    assert len(found) == len(ECG)
-    np.testing.assert_array_equal(np.isnan(found), ~kept)
-    np.testing.assert_allclose(found[kept], ECG[kept], atol=1e-6)
+    signal = samples(path)
+    assert len(signal) == len(ECG)
+    np.testing.assert_array_equal(np.isnan(signal), ~kept)
+    np.testing.assert_allclose(signal[kept], ECG[kept], atol=1e-6)
 
 
 def test_times_that_run_backwards_are_refused(tmp_path):
@@ -173,11 +173,11 @@ def test_a_single_sample_that_is_left_out_is_interpolated(tmp_path, monkeypatch,
     kept[[400, 700, 1500, 1501]] = False
     path = write_csv(tmp_path / "a.csv", time=TIMES[kept], II=ECG[kept])
     with open_source(path, units="mV") as source:
-        found = source.read(0, source.length)
+        signal = source.read(0, source.length)
         assert source.remarks[-1] == "Single samples that the column time leaves out were interpolated: 2."
-    assert np.flatnonzero(np.isnan(found)).tolist() == [1500, 1501]
-    assert found[400] == pytest.approx((ECG[399] + ECG[401]) / 2)
-    np.testing.assert_allclose(found[kept], ECG[kept], atol=1e-6)
+    assert np.flatnonzero(np.isnan(signal)).tolist() == [1500, 1501]
+    assert signal[400] == pytest.approx((ECG[399] + ECG[401]) / 2)
+    np.testing.assert_allclose(signal[kept], ECG[kept], atol=1e-6)
 
 
 def test_hours_without_a_sample_take_no_room(tmp_path):

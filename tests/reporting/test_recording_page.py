@@ -57,21 +57,21 @@ def sample_page(beat_format, problems=PROBLEMS) -> str:
 
 
 def test_the_finds_are_the_runs_the_pauses_the_surest_beats_and_the_usual_rhythm():
-    found = finds(beats(), summary())
-    assert [find.time_s for find in found] == sorted(find.time_s for find in found)
-    said = [find.said for find in found]
-    assert "run of 4 V beats, 60/min" in said
-    assert "pause of 3.5 s" in said
-    assert "N beats, from the middle of the recording" in said
-    assert "F beat, confidence 0.78" in said
-    assert [find.seconds for find in found if find.said.startswith(("run", "pause"))] == [3, 3.5]
+    chosen = finds(beats(), summary())
+    assert [find.time_s for find in chosen] == sorted(find.time_s for find in chosen)
+    descriptions = [find.description for find in chosen]
+    assert "run of 4 V beats, 60/min" in descriptions
+    assert "pause of 3.5 s" in descriptions
+    assert "N beats, from the middle of the recording" in descriptions
+    assert "F beat, confidence 0.78" in descriptions
+    assert [find.seconds for find in chosen if find.description.startswith(("run", "pause"))] == [3, 3.5]
 
 
 def test_no_find_is_drawn_that_the_strip_of_another_shows():
     assert np.diff([find.time_s for find in finds(beats(), summary())]).min() >= 10
     lonely = beats().assign(**{"class": ["N"] * 20 + ["V", "V"] + ["N"] * 38 + ["V"] + ["N"] * (len(CLASSES) - 61)})
-    told = {**summary(), **summarise(lonely, [], FS, 120 * FS)}
-    assert [find.time_s for find in finds(lonely, told) if find.said.startswith("V beat")] == [22, 61]
+    about = {**summary(), **summarise(lonely, [], FS, 120 * FS)}
+    assert [find.time_s for find in finds(lonely, about) if find.description.startswith("V beat")] == [22, 61]
 
 
 def test_an_excerpt_is_ten_seconds_around_a_find_within_the_recording():
@@ -117,7 +117,9 @@ def test_a_warning_stands_at_the_top_and_nowhere_else(beat_format):
 
 
 def test_times_are_written_in_one_way(beat_format):
-    (excerpt,) = excerpts_of(source(), [find for find in finds(beats(), summary()) if find.said.startswith("run")])
+    (excerpt,) = excerpts_of(
+        source(), [find for find in finds(beats(), summary()) if find.description.startswith("run")]
+    )
     page = recording_page(Classified(beats(), summary(), PROBLEMS, {}, beat_format, [excerpt]))
     assert "0:21: run of 4 V beats, 60/min." in page
     assert ">0:21</th>" in page

@@ -1,4 +1,4 @@
-"""What the tests of the readers write and read: ten seconds of two leads."""
+"""What the tests of the readers write to files, and how they read it: ten seconds of two leads."""
 
 from pathlib import Path
 
@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from stages.readers.source import open_source
+from tests.made_up import two_leads
 
 FS = 250
-TIMES = np.arange(10 * FS) / FS
-ECG = np.round(1.2 * np.exp(-(((TIMES % 1) - 0.5) ** 2) / 0.0004) + 0.1 * np.sin(TIMES), 3)
-OTHER = np.round(0.3 * np.cos(TIMES), 3)
+TIMES, ECG, OTHER = two_leads(FS)
 
 
 def write_csv(path: Path, separator=",", **columns) -> Path:
