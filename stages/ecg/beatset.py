@@ -106,7 +106,7 @@ def write_beats(folder: Path, about: About, parts: Iterable[tuple[NDArray[np.flo
     Returns
     -------
     DataFrame
-        All rows.
+        The whole table.
     """
     with replacing(folder) as unfinished:
         unfinished.mkdir()
