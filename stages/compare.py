@@ -20,13 +20,12 @@ from stages.config.runner import ending_with_a_message, parser_of
 from stages.ecg import aami, folds
 from stages.ecg.recordings import RecordError
 from stages.files.writing import read_json, write_json
-from stages.inference.annotated_records import Reference, ec57_views, read_references, write_predicted
+from stages.inference.annotated_records import ANNOTATOR_OF, Reference, ec57_views, read_references, write_predicted
 from stages.scores import comparison, curves, per_beat
 from stages.scores.ec57 import AFTER_LEARNING, main_figures
 from stages.scores.headlines import headlines
 
 ENSEMBLE = "ensemble"
-SUFFIXES = {**{name: name for name in MODELS}, ENSEMBLE: "ens"}
 """Classifier -> suffix of its annotation files."""
 
 DIFFERENCES = ("accuracy", "macro_f1_nsvf", "macro_f1")
@@ -72,11 +71,11 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict[st
     references = read_references(raw, beats)
     annotated = ANNOTATIONS / protocol
     averaged = classifiers[ENSEMBLE].argmax(axis=1)
-    write_predicted(annotated / ENSEMBLE, SUFFIXES[ENSEMBLE], beats, averaged, references)
+    write_predicted(annotated / ENSEMBLE, ANNOTATOR_OF[ENSEMBLE], beats, averaged, references)
 
     scores, views, ec57_records = {}, {}, {}
     for name, probabilities in classifiers.items():
-        views[name], ec57_records[name] = ec57_views(references, annotated / name, SUFFIXES[name], settings.start_s)
+        views[name], ec57_records[name] = ec57_views(references, annotated / name, ANNOTATOR_OF[name], settings.start_s)
         scores[name] = {
             **score(truth, probabilities),
             **main_figures(views[name]),

@@ -17,10 +17,11 @@ from stages.config.runner import ending_with_a_message, parser_of
 from stages.ecg.annotations import write_annotations
 from stages.ecg.recordings import RecordError
 from stages.files.writing import write_json
-from stages.inference.classify import MEMBERS, SUFFIXES, Classified, annotations_of, classify
+from stages.inference.annotated_records import ANNOTATOR_OF
+from stages.inference.classify import MEMBERS, Classified, annotations_of, classify
 from stages.nets.classifying import ModelFileError
-from stages.nets.runtimes import SUFFIXES as MODEL_FILES
-from stages.readers.source import SUFFIXES as READABLE
+from stages.nets.runtimes import MODEL_SUFFIXES
+from stages.readers.source import KIND_OF_SUFFIX
 from stages.reporting.recording_page import recording_page
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def files_of(record: str, folder: Path, model: str, table: str) -> Files:
         folder / f"{record}.json",
         folder / f"{record}.beats.{table}",
         folder / f"{record}.html",
-        folder / f"{plain_name(record)}.{SUFFIXES[model]}",
+        folder / f"{plain_name(record)}.{ANNOTATOR_OF[model]}",
     )
 
 
@@ -98,7 +99,7 @@ def main() -> None:
     """Classify the recording that the command line names, and write what was found."""
     arguments = parser().parse_args()
     path = arguments.input
-    name = path.stem if path.suffix.lower() in READABLE else path.name
+    name = path.stem if path.suffix.lower() in KIND_OF_SUFFIX else path.name
     files = files_of(name, arguments.out, arguments.model, arguments.table)
     with ending_with_a_message("predict", (RecordError, ModelFileError)):
         refuse_to_overwrite([path, path.with_name(f"{name}.{arguments.beats}")], list(files))
@@ -130,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
     add("input", type=Path, help="a WFDB record, .edf, .bdf, .csv, .tsv, .txt, .parquet or .npy")
     add("--model", choices=list(MEMBERS), default="ensemble")
     add("--protocol", choices=["inter_patient", "intra_patient"], default="inter_patient")
-    add("--runtime", choices=list(MODEL_FILES), default="onnx")
+    add("--runtime", choices=list(MODEL_SUFFIXES), default="onnx")
     add("--lead", help="name of the lead or column; else the one most like MLII")
     add("--fs", type=float, metavar="HZ", help="sampling rate, where the file does not say")
     add("--units", help="mV, uV, V or nV, where the file does not say")

@@ -47,7 +47,7 @@ SCORES = [*CONDITION, "model", "gate", "classified", "accuracy", "macro_f1_nsvf"
 def robustness(params: Params) -> None:
     """Classify every record of DS2 under every condition, and write the scores."""
     database, folder = params.download.resolved_database, paths.METRICS / "robustness"
-    jobs = (joblib.delayed(classify_record)(params, paths.RAW / database.name, record) for record in database.ds2)
+    jobs = (joblib.delayed(classify_with_noise)(params, paths.RAW / database.name, record) for record in database.ds2)
     results = side_by_side(jobs, "robustness", database.ds2)
     classes = class_scores(pd.concat([pairs for pairs, _ in results]))
     detector = detector_scores([counts for _, counts in results])
@@ -67,7 +67,7 @@ def mean_over_levels(classes: pd.DataFrame) -> dict[str, float | None]:
     return {f"macro_f1_nsvf_{noise}": rounded(mean) for noise, mean in means.items()}
 
 
-def classify_record(
+def classify_with_noise(
     params: Params, raw: Path, record: str
 ) -> tuple[pd.DataFrame, dict[tuple[str, float], pd.DataFrame]]:
     """Classify the beats of a record clean and with each noise at each level.
@@ -139,7 +139,7 @@ def class_scores(pairs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     pairs : DataFrame
-        From :func:`classify_record`.
+        From :func:`classify_with_noise`.
 
     Returns
     -------

@@ -130,4 +130,4 @@ def test_the_headlines_are_of_the_ensemble_without_the_gate_over_all_levels():
 def test_a_missing_network_says_what_to_do(noises, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "MODELS", tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"cnn\.onnx is missing; run `dvc repro`"):
-        robustness.classify_record(SimpleNamespace(), tmp_path, "s01")
+        robustness.classify_with_noise(SimpleNamespace(), tmp_path, "s01")

@@ -82,32 +82,35 @@ def trend_figure(
     return figure
 
 
+@dataclass(frozen=True)
+class Strip:
+    """What a rhythm strip shows, as for :func:`stages.figures.scores.rhythm_strip`; NaN where the signal is missing."""
+
+    times_s: ArrayLike
+    signal_mv: ArrayLike
+    beat_times_s: ArrayLike
+    symbols: Sequence[str]
+
+
 def find_strip(
-    times_s: ArrayLike,
-    signal_mv: ArrayLike,
-    beat_times_s: ArrayLike,
-    symbols: Sequence[str],
-    find_s: tuple[float, float],
-    unread: Sequence[tuple[float, float, str]],
-    clock: Clock,
-    title: str,
+    strip: Strip, find_s: tuple[float, float], unread: Sequence[tuple[float, float, str]], clock: Clock, title: str
 ) -> Figure:
     """Draw a rhythm strip on which the find is marked, and what could not be read shaded.
 
     Parameters
     ----------
-    times_s, signal_mv, beat_times_s, symbols
-        See :func:`stages.figures.scores.rhythm_strip`; the line is left out where the signal is NaN.
+    strip : Strip
+        The line is left out where the signal is NaN.
     find_s : tuple of float
         Beginning and end of the find, s.
     unread : sequence of tuple
         Beginning, end, s, and reason of each stretch in which no beat was classified.
     clock : Clock
     """
-    signal = np.asarray(signal_mv)
+    signal = np.asarray(strip.signal_mv)
     there = np.isfinite(signal)
     filled = np.where(there, signal, np.median(signal[there]) if there.any() else 0.0)
-    figure = rhythm_strip(times_s, filled, beat_times_s, symbols, title)
+    figure = rhythm_strip(strip.times_s, filled, strip.beat_times_s, strip.symbols, title)
     (axes,) = figure.axes
     axes.lines[0].set_ydata(signal)  # the strip finds room for the letters by its extremes, which NaN has none of
     first, last = axes.get_xlim()

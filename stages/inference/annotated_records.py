@@ -19,6 +19,9 @@ REFERENCE = "atr"
 CUT_REFERENCE = "ref"
 """Annotator of the reference as a fold is compared with it, beside what was predicted."""
 
+ANNOTATOR_OF = {"cnn": "cnn", "rnn": "rnn", "ensemble": "ens"}
+"""Annotator that each model is: the suffix of its annotation files, letters only."""
+
 ESCAPES = ("e", "j")
 
 

@@ -24,8 +24,7 @@ from stages.ecg.recordings import RecordError
 from stages.inference.finds import Excerpt, excerpts_of, finds
 from stages.inference.stretches import Network, Predict, Stretch, classify_stretches
 from stages.nets.classifying import Classifier, ensemble_of
-from stages.nets.runtimes import SUFFIXES as MODEL_FILES
-from stages.nets.runtimes import load
+from stages.nets.runtimes import MODEL_SUFFIXES, load
 from stages.readers.leads import Source
 from stages.readers.source import open_source
 from stages.scores.bxb import LABEL_OF_SYMBOL
@@ -35,8 +34,6 @@ Protocol = Literal["inter_patient", "intra_patient"]
 Runtime = Literal["onnx", "litert", "keras"]
 
 MEMBERS: dict[Model, tuple[str, ...]] = {"cnn": ("cnn",), "rnn": ("rnn",), "ensemble": ("cnn", "rnn")}
-SUFFIXES = {"cnn": "cnn", "rnn": "rnn", "ensemble": "ens"}
-"""Suffix of the annotation files of each model."""
 
 HOME = Path(__file__).resolve().parents[2]
 """The top folder of the project, where the models are."""
@@ -134,7 +131,7 @@ def classify(
         If the model is missing.
     """
     path = Path(path)
-    classifiers = [load(HOME / paths.MODELS / protocol / f"{name}{MODEL_FILES[runtime]}") for name in MEMBERS[model]]
+    classifiers = [load(HOME / paths.MODELS / protocol / f"{name}{MODEL_SUFFIXES[runtime]}") for name in MEMBERS[model]]
     with open_source(path, lead, fs, units) as opened:
         source = inverted(opened) if invert else opened
         annotated = annotated_beats(path, beats) if beats is not None else None
@@ -142,7 +139,7 @@ def classify(
         stretches = classify_stretches(source, network, annotated, gate)
         seconds, hidden = round(source.duration_s), None if progress else True
         with tqdm(total=seconds, desc=source.record, unit="s", disable=hidden) as bar:
-            table, problems, shapes = joined(stretches, source.fs, bar.update)
+            table, problems, shapes = join_stretches(stretches, source.fs, bar.update)
         warnings = remarks_on(table, source.duration_s)
         about = classifiers[0].about
         summary = {
@@ -171,7 +168,7 @@ def predict_of(classifiers: list[Classifier]) -> Predict:
     return classifiers[0].predict if len(classifiers) == 1 else ensemble_of(classifiers)
 
 
-def joined(
+def join_stretches(
     stretches: Iterable[Stretch], fs: float, update: Callable[[int], object]
 ) -> tuple[pd.DataFrame, list[Problem], dict[str, NDArray[np.float64]]]:
     """Join the stretches of a recording, and tell of each that is done how long it is, s."""

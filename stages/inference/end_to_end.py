@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from stages.config.progress import side_by_side
 from stages.ecg import aami
 from stages.ecg.annotations import read_annotations, read_header, write_annotations
-from stages.inference.annotated_records import ESCAPES, REFERENCE, Reference, ec57_views
-from stages.inference.classify import MEMBERS, SUFFIXES, annotations_of, classify
+from stages.inference.annotated_records import ANNOTATOR_OF, ESCAPES, REFERENCE, Reference, ec57_views
+from stages.inference.classify import MEMBERS, annotations_of, classify
 from stages.scores.bxb import LABEL_OF_SYMBOL
 from stages.scores.ec57 import main_figures
 from stages.scores.per_beat import beat_scores
@@ -116,7 +116,7 @@ def classify_all(records: Records, called: Path, start_s: float) -> Scored:
             row |= beat_scores(*(positions(classified[name]) for name in ("true", "class")))
         rows.append(row)
         folder = called / str(fiducials) / str(model)
-        view, table = ec57_views(references, folder, SUFFIXES[str(model)], start_s)
+        view, table = ec57_views(references, folder, ANNOTATOR_OF[str(model)], start_s)
         views.append(view.assign(**way))
         by_record.append(table.assign(**way))
     remarks: dict[str, list[str]] = defaultdict(list)
@@ -151,7 +151,7 @@ def classify_record(records: Records, name: str, called: Path) -> tuple[pd.DataF
                 gate=not annotated,
             )
             folder = called / fiducials / model
-            write_annotations(folder, name, SUFFIXES[model], annotations_of(recording.beats))
+            write_annotations(folder, name, ANNOTATOR_OF[model], annotations_of(recording.beats))
             table = recording.beats[["class"]].assign(model=model, fiducials=fiducials)
             tables.append(table.assign(true=true[true != ""]) if annotated else table)
     return pd.concat(tables, ignore_index=True), [*remarks, *recording.summary["remarks"]]

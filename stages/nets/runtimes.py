@@ -14,7 +14,7 @@ from stages.nets.quiet import quiet
 AT_ONCE = 4096
 """Beats that Keras classifies at a time, so that memory does not grow with their number."""
 
-SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
+MODEL_SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
 """Ending of the model file that each runtime takes."""
 
 

@@ -18,7 +18,7 @@ UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """Seconds of the units in which times come as plain numbers; no two of them give a rate within ``RATES_HZ``."""
 
 
-class Clock:
+class TimeColumn:
     """Times of the samples of a table that comes in parts.
 
     Attributes

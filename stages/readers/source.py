@@ -18,7 +18,7 @@ from stages.readers.edf import open_edf
 from stages.readers.leads import MV, Source, check_rate, choose_lead, in_millivolts, millivolts_of, reading
 from stages.readers.tables import open_parquet, open_text
 
-SUFFIXES = {
+KIND_OF_SUFFIX = {
     ".hea": "wfdb",
     ".dat": "wfdb",
     ".edf": "edf",
@@ -68,8 +68,8 @@ def open_source(
 
 def _kind(path: Path) -> str:
     """Tell the kind of a recording that is there by its name."""
-    known = "WFDB, " + ", ".join(suffix for suffix in SUFFIXES if suffix not in (".hea", ".dat"))
-    kind = SUFFIXES.get(path.suffix.lower())
+    known = "WFDB, " + ", ".join(suffix for suffix in KIND_OF_SUFFIX if suffix not in (".hea", ".dat"))
+    kind = KIND_OF_SUFFIX.get(path.suffix.lower())
     header = path.with_suffix(".hea") if path.suffix in (".hea", ".dat") else Path(f"{path}.hea")
     if kind in (None, "wfdb") and header.is_file():
         return "wfdb"

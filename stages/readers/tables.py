@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.ecg.recordings import RecordError
-from stages.readers.clocks import TIME_NAMES, Clock
+from stages.readers.clocks import TIME_NAMES, TimeColumn
 from stages.readers.leads import Source, choose_lead, in_millivolts, reading
 from stages.readers.pieces import Piece, joined, pieces_of
 
@@ -52,7 +52,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableFile:
     """A file that holds a table.
 
     Attributes
@@ -85,7 +85,7 @@ def open_text(path: Path, lead: str | None, fs: float | None, units: str | None)
         chunksize=ROWS_AT_ONCE,
         skipinitialspace=True,
     )
-    table = Table(path, form.names, dict(zip(form.names, form.units, strict=False)))
+    table = TableFile(path, form.names, dict(zip(form.names, form.units, strict=False)))
     with text as frames, _open_table(table, frames, lead, fs, units) as source:
         yield source
 
@@ -159,13 +159,13 @@ def open_parquet(path: Path, lead: str | None, fs: float | None, units: str | No
         batches = file.iter_batches(ROWS_AT_ONCE)
         # What pandas knew as its index is a column as any other, so that times are found there too.
         frames = (batch.rename_columns(names).to_pandas(ignore_metadata=True) for batch in batches)
-        with _open_table(Table(path, names, {}), frames, lead, fs, units) as source:
+        with _open_table(TableFile(path, names, {}), frames, lead, fs, units) as source:
             yield source
 
 
 @contextmanager
 def _open_table(
-    table: Table, frames: Iterator[pd.DataFrame], lead: str | None, fs: float | None, units: str | None
+    table: TableFile, frames: Iterator[pd.DataFrame], lead: str | None, fs: float | None, units: str | None
 ) -> Iterator[Source]:
     """Pour a column into a file of its own, so that any stretch of it can be read."""
     path, names = table.path, table.names
@@ -180,7 +180,7 @@ def _open_table(
     if fs is None and timed is None:
         raise RecordError(f"{path}: no column of times among {', '.join(names)}; give the sampling rate with --fs")
     name, remarks = _choose(path, first, leads, lead)
-    clock = Clock(path, timed, first[timed]) if fs is None and timed is not None else None
+    clock = TimeColumn(path, timed, first[timed]) if fs is None and timed is not None else None
     rate = clock.fs if clock else float(fs or 0)
     with tempfile.TemporaryFile() as poured:
         pieces, added = _pour(chain([first], frames), name, clock, poured)
@@ -230,7 +230,9 @@ def _rises(column: pd.Series) -> bool:
     return len(values) >= RAMP_ROWS[0] and bool((np.diff(values) > 0).all())
 
 
-def _pour(frames: Iterator[pd.DataFrame], name: str, clock: Clock | None, file: IO[bytes]) -> tuple[list[Piece], int]:
+def _pour(
+    frames: Iterator[pd.DataFrame], name: str, clock: TimeColumn | None, file: IO[bytes]
+) -> tuple[list[Piece], int]:
     """Write the samples one after the other; gives where they belong, and how many were interpolated."""
     stored, placed = [np.zeros(1, dtype=np.int64)], [np.zeros(1, dtype=np.int64)]
     written, added, last_place, last_value = 0, 0, -1, np.float32(np.nan)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stages.ecg import aami
 from stages.ecg.beat_format import BeatFormat
 from stages.ecg.quality import Problem
-from stages.figures.recording import Clock, find_strip, trend_figure
+from stages.figures.recording import Clock, Strip, find_strip, trend_figure
 from stages.figures.scores import beats_figure
 from stages.figures.style import DPI
 from stages.inference.classify import Classified
@@ -160,7 +160,8 @@ def _strip(excerpt: Excerpt, recording: Classified, clock: Clock) -> Picture:
     marked = (find.time_s - MARKED_S, find.time_s + find.seconds + MARKED_S)
     unread = [(one.start / fs, one.stop / fs, one.reason) for one in problems]
     title = f"{summary['lead']}, {clock(times[0])} to {clock(times[-1] + 1 / fs)}"
-    drawn = find_strip(times, excerpt.signal_mv, seen["time_s"], symbols, marked, unread, clock, title)
+    strip = Strip(times, excerpt.signal_mv, seen["time_s"], symbols)
+    drawn = find_strip(strip, marked, unread, clock, title)
     caption = f"{clock(find.time_s)}: {find.description}"
     return _picture(drawn, f"{caption}.", f"ten seconds of the lead around {caption}, the class above each beat")
 

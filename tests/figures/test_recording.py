@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.figures.recording import Clock, find_strip, trend_figure
+from stages.figures.recording import Clock, Strip, find_strip, trend_figure
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,8 @@ def test_the_trend_has_the_clock_of_the_recording(duration_s, ticks):
 
 def strip(signal, find_s=(23, 25), unread=()):
     times = np.arange(20, 30, 0.01)
-    return find_strip(times, signal, [22.0, 24.0], ["N", "V"], find_s, unread, Clock(1800), "SYNTHETIC").axes[0]
+    drawn = Strip(times, signal, [22.0, 24.0], ["N", "V"])
+    return find_strip(drawn, find_s, unread, Clock(1800), "SYNTHETIC").axes[0]
 
 
 def spans(axes):
