@@ -94,7 +94,7 @@ def confusion_table(truth: ArrayLike, predicted: ArrayLike) -> pd.DataFrame:
 
 
 def beat_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
-    """Score a classifier on all test beats.
+    """Score a classifier on all test beats, given as :func:`confusion` takes them.
 
     Accuracy is the fraction of the beats that got their own class. It is not the mean of the one-vs-rest accuracies
     of the classes, which counts every true negative of every class and so flatters.
@@ -102,11 +102,6 @@ def beat_scores(truth: ArrayLike, predicted: ArrayLike) -> dict[str, Any]:
     A macro F1 is the unweighted mean of the F1 of its classes, each computed on all beats, Q among them; a class that
     is neither present nor predicted has no F1 and counts as 0, as in scikit-learn with ``zero_division=0``. So
     ``macro_f1`` stays below 1 on a test set without Q beats, whatever is predicted.
-
-    Parameters
-    ----------
-    truth, predicted : array_like of int, shape (n,)
-        Positions in ``CLASSES``.
 
     Returns
     -------
