@@ -84,9 +84,8 @@ def test_one_failing_trial_does_not_end_the_search(tmp_path):
     assert trials[1].config == seen[1]
 
 
-def interrupted_at(number):
-    """An objective whose trial of that number is interrupted by Ctrl-C, and the list of what it ran."""
-    ran = []
+def interrupted_at(number, ran):
+    """An objective that lists what it ran, and whose trial of that number is interrupted by Ctrl-C."""
 
     def objective(config, report):
         ran.append(config)
@@ -94,11 +93,11 @@ def interrupted_at(number):
             raise KeyboardInterrupt
         climb(config, report)
 
-    return objective, ran
+    return objective
 
 
 def test_an_interrupted_search_goes_on_and_no_finished_trial_is_lost(tmp_path):
-    interrupted, ran = interrupted_at(4)
+    interrupted = interrupted_at(4, [])
     uninterrupted = search(tmp_path / "uninterrupted", configuration("random"))
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, configuration("random"), interrupted)
@@ -137,7 +136,8 @@ def test_a_killed_search_goes_on(tmp_path, monkeypatch):
 
 def test_a_grid_that_was_interrupted_still_covers_every_point_once(tmp_path):
     grid = configuration("grid", run_cap=50, x={"values": [0.1, 0.2, 0.3]}, n={"values": [1, 2]})
-    interrupted, ran = interrupted_at(2)
+    ran = []
+    interrupted = interrupted_at(2, ran)
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, grid, interrupted)
     trials = search(tmp_path, grid, interrupted)
