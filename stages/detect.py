@@ -13,7 +13,7 @@ import joblib
 import pandas as pd
 
 from stages.config import paths
-from stages.config.params import Params
+from stages.config.params import DESIGN_PROTOCOL, Params
 from stages.config.progress import side_by_side
 from stages.config.runner import run_stage
 from stages.ecg import folds
@@ -26,8 +26,6 @@ from stages.inference.end_to_end import Records, classify_all
 from stages.nets.classifying import ModelFileError
 from stages.scores.ec57 import AFTER_LEARNING, FROM_START, GROSS, ec57_summary, ec57_table
 from stages.scores.headlines import rounded
-
-PROTOCOL = "inter_patient"
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ def detect(params: Params) -> None:
     by_record[["record", "beats", "qrs_se", "qrs_ppv"]].round(6).to_csv(folder / "detector.csv", index=False)
     scored.write(folder)
     about = {
-        "title": f"Beats found by a detector: {folds.label(PROTOCOL, database.synthetic)}",
+        "title": f"Beats found by a detector: {folds.label(DESIGN_PROTOCOL, database.synthetic)}",
         "detector": f"sleepecg {version('sleepecg')}",
         "records": len(database.records),
         "remarks": scored.remarks,

@@ -15,7 +15,7 @@ import wfdb
 from numpy.typing import NDArray
 
 from stages.config import paths
-from stages.config.params import MODELS, Params
+from stages.config.params import DESIGN_PROTOCOL, MODELS, Params
 from stages.config.progress import side_by_side
 from stages.config.runner import run_stage
 from stages.ecg import aami, folds
@@ -36,7 +36,6 @@ from stages.scores.ec57 import GROSS, ec57_summary
 from stages.scores.headlines import rounded
 from stages.scores.per_beat import beat_scores
 
-PROTOCOL = "inter_patient"
 ENSEMBLE = "ensemble"
 CLEAN = "none"
 NOT_CLASSIFIED = -1
@@ -54,7 +53,7 @@ def robustness(params: Params) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("classes", classes), ("detector", detector)):
         table.round(6).replace(np.inf, np.nan).to_csv(folder / f"{name}.csv", index=False)  # plots know no infinity
-    title = f"Noise mixed into DS2: {folds.label(PROTOCOL, database.synthetic)}"
+    title = f"Noise mixed into DS2: {folds.label(DESIGN_PROTOCOL, database.synthetic)}"
     noise = "SYNTHETIC" if database.synthetic else f"{NSTDB.name} {NSTDB.version}"
     write_json(folder / "about.json", {"title": title, "noise": noise})
     write_json(folder.with_name(f"{folder.name}.json"), mean_over_levels(classes))
@@ -79,7 +78,7 @@ def classify_with_noise(
     dict
         Condition -> what the detector found, as :func:`stages.scores.bxb.compare` counts it.
     """
-    classifiers = {name: load(paths.MODELS / PROTOCOL / f"{name}.onnx", threads=1) for name in MODELS}
+    classifiers = {name: load(paths.MODELS / DESIGN_PROTOCOL / f"{name}.onnx", threads=1) for name in MODELS}
     fmt = beat_format(classifiers[MODELS[0]].about["trained_on"]["fmt"])
     recording, reference = read_recording(raw, record, fmt.leads), read_annotations(raw, record, REFERENCE)
     start_s = params.evaluate.start_s

@@ -43,7 +43,7 @@ ESCAPES_IN = {"e_j_in_n": "in N", "e_j_in_s": "in S"}
 
 UNESTIMABLE = "not estimable"
 
-HEADLINES = {
+BEAT_SCORES = {
     "accuracy": "Accuracy",
     "macro_f1_nsvf": "Macro F1 (N S V F)",
     "macro_f1": "Macro F1 (5)",
@@ -59,7 +59,7 @@ EC57_SCORES = {
     "veb_ppv": "VEB +P",
     "veb_fpr": "VEB FPR",
 }
-SCORES = {**HEADLINES, **EC57_SCORES}
+SCORES = {**BEAT_SCORES, **EC57_SCORES}
 COMPARED = ("accuracy", "macro_f1_nsvf", "f1_S", "f1_V", "sveb_se", "sveb_ppv", "veb_se", "veb_ppv")
 CROSS_VALIDATED = ("accuracy", "macro_f1_nsvf", "f1_S", "f1_V", "f1_F")
 WITHOUT = (*CROSS_VALIDATED, "sveb_se", "sveb_ppv", "veb_se", "veb_ppv")
@@ -273,11 +273,11 @@ DATA_WORDS = Text(["What there is to train on: the mean beat of each class, and 
 
 def headline_table(results: Results) -> Table:
     """List the headline scores of each model under both protocols, with what one protocol has over the other."""
-    rows = list(beside(HEADLINES, results.intervals, difference=True))
+    rows = list(beside(BEAT_SCORES, results.intervals, difference=True))
     of_n = [baseline(protocol) for protocol in PROTOCOLS]
-    rows.insert(len(rows) // len(HEADLINES), ["Accuracy", "every beat N", *of_n, of_n[1] - of_n[0]])
+    rows.insert(len(rows) // len(BEAT_SCORES), ["Accuracy", "every beat N", *of_n, of_n[1] - of_n[0]])
     columns = ["Score", "Model", *map(capital, results.labels.values()), "Difference"]
-    return Table("Scores under both protocols", columns, rows, interval_note(HEADLINES, results.intervals))
+    return Table("Scores under both protocols", columns, rows, interval_note(BEAT_SCORES, results.intervals))
 
 
 def beside(names: Iterable[str], intervals: Mapping[str, Intervals], difference: bool = False) -> Iterator[list[Cell]]:
@@ -443,6 +443,6 @@ def cross_validation(labels: Mapping[str, str]) -> Table:
         for protocol, label in labels.items():
             scores = read_json(METRICS / "training" / protocol / name / "cross_validation.json")
             rows.append([titled(name), label, scores["beats"], *(scores[key] for key in CROSS_VALIDATED)])
-    columns = ["Model", "Protocol", "Beats", *(HEADLINES[key] for key in CROSS_VALIDATED)]
+    columns = ["Model", "Protocol", "Beats", *(BEAT_SCORES[key] for key in CROSS_VALIDATED)]
     note = "The training beats of the folds that were left out, each scored by the network that left out its fold."
     return Table("Cross-validation on the training beats", columns, rows, note)

@@ -107,7 +107,7 @@ def test_both_protocols_stand_side_by_side_with_the_baseline(results):
     assert table.rows[0][4] == pytest.approx(mixed - inter, abs=1e-5)
     assert table.rows[0][2].text.startswith(f"{inter:.3f} (")
     assert table.rows[3][2:4] == pytest.approx([0.890, 0.828], abs=5e-4)
-    assert len(table.rows) == 3 * len(contents.HEADLINES) + 1
+    assert len(table.rows) == 3 * len(contents.BEAT_SCORES) + 1
 
 
 def test_a_score_says_what_its_interval_is_worth():
