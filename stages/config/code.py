@@ -26,6 +26,7 @@ NO_DEPENDENCY = {
     "stages/config/paths.py": "the places are those that dvc.yaml names",
     "stages/config/progress.py": "says how far a stage is",
     "stages/config/runner.py": "begins and ends a stage",
+    "stages/config/sweeps.py": "checks a file that the stage depends on",
     "stages/files/writing.py": "writes what others computed",
     "stages/training/tracking.py": "logs to W&B, which changes no result",
 }

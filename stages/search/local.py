@@ -323,4 +323,6 @@ def _line(trial: optuna.trial.FrozenTrial, configuration: SweepConfiguration) ->
     ended = _as_trial(trial)
     score = "no score" if ended.score is None else f"{configuration.metric.name} {ended.score:.4f}"
     cost = f"{ended.epochs} epochs and {ended.seconds:.0f} s"
-    return f"{ended.state} after {cost}, {score}, {ended.config} {ended.error}".strip()
+    values = ((name, f"{value:.3g}" if isinstance(value, float) else value) for name, value in ended.config.items())
+    chosen = ", ".join(f"{name} {value}" for name, value in values)
+    return f"{ended.state} after {cost}, {score}; {chosen} {ended.error}".strip()
