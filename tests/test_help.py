@@ -21,6 +21,7 @@ def meaning_of(name):
 def test_help_says_what_a_command_does_and_does_nothing_else(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [name, "--help"])
+    monkeypatch.delitem(sys.modules, f"stages.{name}", raising=False)
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(f"stages.{name}", run_name="__main__", alter_sys=True)
     assert ended.value.code == 0

@@ -43,7 +43,7 @@ def draw():
         "roc": figures.roc_figure(curves.roc_points(truth, probabilities), TITLE),
         "pr": figures.pr_figure(curves.pr_points(truth, probabilities), TITLE),
         "learning": learning_figures.learning_curves_figure(history, TITLE),
-        "heatmap": figures.record_heatmap(per_beat.record_table(records, truth, predicted), TITLE),
+        "heatmap": figures.record_heatmap(per_beat.scores_of_records(records, truth, predicted), TITLE),
         "comparison": figures.comparison_figure(models, TITLE),
         "beats": figures.beats_figure(means, np.ones((2, 100)), times, ["N", "V"], TITLE),
         "strip": figures.rhythm_strip(times, means[0], [0.05, 0.2], ["N", "+"], TITLE),
@@ -93,7 +93,7 @@ def test_heatmap_has_a_row_for_each_record_and_shows_how_many_beats_stand_behind
 
 
 def test_heatmap_shows_a_dash_where_a_ratio_is_undefined():
-    table = per_beat.record_table(np.array(["100", "100"]), np.array([0, 0]), np.array([0, 0]))
+    table = per_beat.scores_of_records(np.array(["100", "100"]), np.array([0, 0]), np.array([0, 0]))
     assert {text.get_text() for text in figures.record_heatmap(table, TITLE).axes[0].texts} == {"–"}
 
 

@@ -119,6 +119,7 @@ def server(outside, monkeypatch):
         yield server
 
 
+@pytest.mark.slow
 def test_an_agent_runs_a_sweep_to_its_end_whatever_becomes_of_a_trial(server, caplog):
     sweep = create_sweep(
         Tracking(mode="auto", project="heartbeats"),
