@@ -28,7 +28,8 @@ def draw_search(model: str) -> Iterator[tuple[str, Figure]]:
     """Draw one search."""
     folder = paths.METRICS / "sweep" / model
     about = read_json(folder / "search.json")
-    tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("trials", "positions", "ticks", "importances")}
+    names = ("trials", "positions", "ticks", "importances")
+    tables = {name: pd.read_csv(folder / f"{name}.csv", dtype={"label": str}) for name in names}
     metric, goal, trials = about["metric"], about["goal"], tables["trials"]
     score = metric.removeprefix("val_").replace("_", " ").replace("f1", "F1")
     title = f"{about['title']}, {len(trials)} trials, {score} on DS1 (cross-validated)"
@@ -36,7 +37,7 @@ def draw_search(model: str) -> Iterator[tuple[str, Figure]]:
     scored = trials[trials["score"].notna()].reset_index(drop=True)
     positions = tables["positions"].drop(columns="trial")
     ticks = {
-        str(name): [(float(tick["position"]), str(tick["label"])) for tick in of_axis.to_dict("records")]
+        str(name): [(float(tick["position"]), tick["label"]) for tick in of_axis.to_dict("records")]
         for name, of_axis in tables["ticks"].groupby("hyperparameter", sort=False)
     }
     yield "parallel", learning.parallel_coordinates_figure(scored, positions, ticks, metric, goal, title)

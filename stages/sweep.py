@@ -144,7 +144,7 @@ def write_reports(search: Search, title: str, trials: Sequence[Trial], about: di
     folder.mkdir(parents=True, exist_ok=True)
     tabulate(trials).to_csv(folder / "trials.csv", index=False)
     summary = summarise_trials(trials, metric.goal)
-    described = {"title": f"{title} on training beats", "metric": metric.name, "goal": metric.goal}
+    described = {"title": title, "metric": metric.name, "goal": metric.goal}
     write_json(folder / "search.json", {**described, **about, **summary})
     for name, table in explanations(trials, search.configuration, about["seed"]).items():
         table.round(6).to_csv(folder / f"{name}.csv", index=False)
