@@ -48,10 +48,16 @@ def clone(folder: Path) -> Path:
         if (PROJECT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    for arguments in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-q", "-m", "Copy the working tree")):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    commit(folder, "Copy the working tree")
     return folder
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit all that Git does not ignore."""
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    for arguments in (("add", "-A"), (*identity, "commit", "-q", "-m", message)):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
 
 
 def dvc(folder: Path, *arguments: str, **environment: str) -> str:
@@ -342,6 +348,7 @@ def test_ideas_are_tried_as_experiments_beside_the_working_tree(rebuilt):
 
 @pytest.mark.slow
 def test_after_one_changed_hyperparameter_the_tables_fit_a_screen(rebuilt):
+    commit(rebuilt, "Rebuild on SYNTHETIC records")
     dvc(rebuilt, "exp", "run", "--temp", "--name", "short", "-S", "train.cnn.epochs=1", "train@inter_patient-cnn")
     (header, *_) = csv.reader(io.StringIO(dvc(rebuilt, "exp", "show", "--only-changed", "--csv")))
     assert "metrics/training/inter_patient/cnn.json:cross_validated_macro_f1_nsvf" in header
