@@ -26,7 +26,7 @@ from stages.scores.ec57 import AFTER_LEARNING, main_figures
 from stages.scores.headlines import headlines
 
 ENSEMBLE = "ensemble"
-"""Classifier -> suffix of its annotation files."""
+"""The classifier that averages the probabilities of the networks."""
 
 DIFFERENCES = ("accuracy", "macro_f1_nsvf", "macro_f1")
 SHOWN = (*DIFFERENCES, *(f"f1_{name}" for name in aami.CLASSES))
@@ -52,7 +52,7 @@ def compare(params: Params) -> None:
     write_json(folder / "scores.json", scores)
     for name in parts[0]:
         table = pd.concat([tables[name] for tables in parts], ignore_index=True)
-        table.round(6).to_csv(folder / f"{name}.csv", index=False)
+        rounded_scores(table).to_csv(folder / f"{name}.csv", index=False)
     log.info("`python -m stages.compare --show` prints the main scores")
 
 
@@ -97,6 +97,11 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict[st
         "ec57": of_models(views),
         "ec57_records": of_models(ec57_records),
     }
+
+
+def rounded_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Round scores to six decimals; a p-value, which may be far smaller, keeps all its digits."""
+    return table.round(dict.fromkeys(table.columns.drop("p_value", errors="ignore"), 6))
 
 
 def of_models(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -131,6 +131,11 @@ def test_every_score_and_group_is_in_the_tables(folders, params):
     assert (errs["only_first_right"], errs["only_second_right"], errs["p_value"]) == (1, 1, 1.0)
 
 
+def test_a_tiny_p_value_does_not_become_zero_in_its_table():
+    table = compare.rounded_scores(pd.DataFrame({"first": ["rnn"], "accuracy": [0.12345678], "p_value": [2.4e-16]}))
+    assert table.iloc[0].to_dict() == {"first": "rnn", "accuracy": 0.123457, "p_value": 2.4e-16}
+
+
 def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, params, monkeypatch):
     given = []
     counted = compare.comparison.ec57_intervals
