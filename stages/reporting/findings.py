@@ -61,7 +61,7 @@ def main_record(counts: pd.Series) -> tuple[str, float]:
 
 
 def test_records(protocol: str, model: str) -> pd.DataFrame:
-    """Read the plain scores of each record of the test fold; the index names the records."""
+    """Read the scores per beat of each record of the test fold; the index names the records."""
     return pd.read_csv(METRICS / protocol / model / "records.csv", dtype={"record": str}).set_index("record")
 
 

@@ -94,10 +94,20 @@ class Score(NamedTuple):
         """
         if np.isnan(self.value):
             return UNTOLD
-        if np.isnan(self.low) or self.low == self.high:
+        if self.unestimable:
             return f"{decimals(self.value)} ({UNESTIMABLE})"
-        mark = "†" if self.defined < 1 else ""
+        mark = "†" if self.of_a_part else ""
         return f"{decimals(self.value)} ({decimals(self.low)} to {decimals(self.high)}){mark}"
+
+    @property
+    def unestimable(self) -> bool:
+        """Whether there is a score but no interval, because all resamples score alike or none defines it."""
+        return not np.isnan(self.value) and bool(np.isnan(self.low) or self.low == self.high)
+
+    @property
+    def of_a_part(self) -> bool:
+        """Whether there is an interval, and it is that of a part of the resamples."""
+        return not np.isnan(self.value) and not self.unestimable and self.defined < 1
 
     @property
     def shown(self) -> Shown:
@@ -305,10 +315,10 @@ def interval_note(names: Iterable[str], intervals: Mapping[str, Intervals]) -> s
         ]
         for name in names
     }
-    partial = {name: [score.defined for score in of_name if "†" in str(score)] for name, of_name in shown.items()}
+    partial = {name: [score.defined for score in of_name if score.of_a_part] for name, of_name in shown.items()}
     partly = ", ".join(f"{SCORES[name]} {percent(min(shares), 2)}" for name, shares in partial.items() if shares)
     notes = [f"† Of the resamples in which the score is defined, at least: {partly}."] if partly else []
-    if any(UNESTIMABLE in str(score) for of_name in shown.values() for score in of_name):
+    if any(score.unestimable for of_name in shown.values() for score in of_name):
         notes.append(f"{capital(UNESTIMABLE)}: all resamples score alike, so they say nothing of other patients.")
     return " ".join(notes)
 

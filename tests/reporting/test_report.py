@@ -129,6 +129,17 @@ def test_the_share_of_resamples_that_define_a_score_is_told():
     assert contents.interval_note(["f1_V"], {"inter_patient": intervals}) == ""
 
 
+def test_scores_that_no_resample_changes_are_noted_once_and_undefined_ones_are_not():
+    nan = float("nan")
+    never_found = {
+        ("cnn", "f1_F"): contents.Score(0.0, 0.0, 0.0, 0.9),
+        ("cnn", "f1_V"): contents.Score(nan, nan, nan, 0),
+    }
+    note = contents.interval_note(["f1_F", "f1_V"], {"inter_patient": never_found})
+    assert note == "Not estimable: all resamples score alike, so they say nothing of other patients."
+    assert contents.interval_note(["f1_V"], {"inter_patient": never_found}) == ""
+
+
 def test_differences_have_intervals_for_beat_and_ec57_scores(results):
     table = contents.differences(results)
     assert {row[0] for row in table.rows} >= {"Accuracy", "F1 S", "F1 V", "VEB Se", "VEB +P"}
