@@ -31,6 +31,10 @@ ENSEMBLE = "ensemble"
 DIFFERENCES = ("accuracy", "macro_f1_nsvf", "macro_f1")
 SHOWN = (*DIFFERENCES, *(f"f1_{name}" for name in aami.CLASSES))
 
+EXACT = ("mcnemar", "ec57")
+"""Tables that keep all digits: p-values may be tiny, and ``bxb`` prints false positive rates in percent with three
+decimals, which rounding twice gets wrong."""
+
 log = logging.getLogger(__name__)
 
 Tables = dict[str, pd.DataFrame]
@@ -51,8 +55,7 @@ def compare(params: Params) -> None:
         log.info("%s: ensemble, accuracy %.4f, macro F1 (N S V F) %.4f", label, *(ensemble[key] for key in SHOWN[:2]))
     write_json(folder / "scores.json", scores)
     for name in parts[0]:
-        table = pd.concat([tables[name] for tables in parts], ignore_index=True)
-        rounded_scores(table).to_csv(folder / f"{name}.csv", index=False)
+        write_table(folder, name, pd.concat([tables[name] for tables in parts], ignore_index=True))
     log.info("`python -m stages.compare --show` prints the main scores")
 
 
@@ -99,9 +102,9 @@ def compare_under(protocol: str, raw: Path, settings: Evaluate) -> tuple[dict[st
     }
 
 
-def rounded_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Round scores to six decimals; a p-value, which may be far smaller, keeps all its digits."""
-    return table.round(dict.fromkeys(table.columns.drop("p_value", errors="ignore"), 6))
+def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """Write ``<name>.csv``, numbers with six decimals unless it is one of ``EXACT``."""
+    (table if name in EXACT else table.round(6)).to_csv(folder / f"{name}.csv", index=False)
 
 
 def of_models(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from stages.ecg import aami
 from stages.ecg.annotations import Annotations, read_annotations, write_annotations
 from stages.files.writing import read_json
 from stages.inference.annotated_records import read_references, write_predicted
+from stages.scores.ec57 import show
 
 BEATS = pd.DataFrame(
     {
@@ -131,9 +132,22 @@ def test_every_score_and_group_is_in_the_tables(folders, params):
     assert (errs["only_first_right"], errs["only_second_right"], errs["p_value"]) == (1, 1, 1.0)
 
 
-def test_a_tiny_p_value_does_not_become_zero_in_its_table():
-    table = compare.rounded_scores(pd.DataFrame({"first": ["rnn"], "accuracy": [0.12345678], "p_value": [2.4e-16]}))
-    assert table.iloc[0].to_dict() == {"first": "rnn", "accuracy": 0.123457, "p_value": 2.4e-16}
+def test_a_tiny_p_value_does_not_become_zero_in_its_table(tmp_path):
+    compare.write_table(tmp_path, "mcnemar", pd.DataFrame({"p_value": [2.4e-16]}))
+    assert pd.read_csv(tmp_path / "mcnemar.csv")["p_value"].tolist() == [2.4e-16]
+
+
+def test_a_false_positive_rate_prints_from_its_table_as_it_did_before(tmp_path):
+    rate = 398 / 47018  # 0.84648 %, and 0.8465 % after six decimals
+    compare.write_table(tmp_path, "ec57", pd.DataFrame({"veb_fpr": [rate]}))
+    (read,) = pd.read_csv(tmp_path / "ec57.csv")["veb_fpr"]
+    assert show(read, 3) == show(rate, 3) == "0.846"
+    assert show(round(rate, 6), 3) != "0.846"
+
+
+def test_other_scores_are_written_with_six_decimals(tmp_path):
+    compare.write_table(tmp_path, "subgroups", pd.DataFrame({"accuracy": [0.12345678]}))
+    assert (tmp_path / "subgroups.csv").read_text() == "accuracy\n0.123457\n"
 
 
 def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, params, monkeypatch):
