@@ -44,9 +44,13 @@ def beats(count=6, shape=(198, 2)):
     }
 
 
+def probabilities_of(model, inputs):
+    return np.asarray(model(inputs, training=False))
+
+
 @pytest.mark.parametrize(("build", "architecture"), VARIANTS)
 def test_gives_probabilities_of_five_classes(build, architecture):
-    probabilities = build(INPUTS, architecture).predict(beats(), verbose=0)
+    probabilities = probabilities_of(build(INPUTS, architecture), beats())
     assert probabilities.shape == (6, 5)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
@@ -55,17 +59,17 @@ def test_gives_probabilities_of_five_classes(build, architecture):
 def test_sees_both_the_beat_and_its_rhythm(build, architecture):
     keras.utils.set_random_seed(1)
     model = build(INPUTS, architecture)
-    before = model.predict(beats(), verbose=0)
+    before = probabilities_of(model, beats())
     for name in ("beat", "rhythm"):
         changed = beats()
         changed[name] = changed[name] + 1
-        assert np.abs(model.predict(changed, verbose=0) - before).max() > 1e-4, name
+        assert np.abs(probabilities_of(model, changed) - before).max() > 1e-4, name
 
 
 def test_the_kachuee_window_fits_both_networks():
     inputs = Inputs((187, 1), INPUTS.center, INPUTS.scale)
     for build, architecture in ((build_cnn, CNN), (build_rnn, RNN)):
-        assert build(inputs, architecture).predict(beats(shape=(187, 1)), verbose=0).shape == (6, 5)
+        assert probabilities_of(build(inputs, architecture), beats(shape=(187, 1))).shape == (6, 5)
 
 
 def test_the_scaler_is_inside_the_network():
@@ -81,17 +85,15 @@ def test_unless_morphology_separates_s_only_rhythm_does(build, architecture):
     model = build(INPUTS, architecture)
     one, other = beats(), beats()
     other["beat"] = other["beat"][::-1] * 3
-    ratios = [p[:, 1] / p[:, 0] for p in (model.predict(one, verbose=0), model.predict(other, verbose=0))]
+    ratios = [p[:, 1] / p[:, 0] for p in (probabilities_of(model, one), probabilities_of(model, other))]
     np.testing.assert_allclose(*ratios, rtol=1e-3)
     separating = build(INPUTS, replace(architecture, morphology_separates_s=True))
     ratios_by_morphology = [
-        p[:, 1] / p[:, 0] for p in (separating.predict(one, verbose=0), separating.predict(other, verbose=0))
+        p[:, 1] / p[:, 0] for p in (probabilities_of(separating, one), probabilities_of(separating, other))
     ]
     assert np.abs(ratios_by_morphology[0] / ratios_by_morphology[1] - 1).max() > 0.01
-    early = {**one, "rhythm": one["rhythm"] - 0.3}
-    assert (
-        np.abs(model.predict(early, verbose=0)[:, 1] / model.predict(early, verbose=0)[:, 0] - ratios[0]).max() > 0.01
-    )
+    of_early = probabilities_of(model, {**one, "rhythm": one["rhythm"] - 0.3})
+    assert np.abs(of_early[:, 1] / of_early[:, 0] - ratios[0]).max() > 0.01
 
 
 def test_an_ensemble_gives_the_mean_of_its_members():
@@ -99,7 +101,7 @@ def test_an_ensemble_gives_the_mean_of_its_members():
     for seed in (1, 2, 3):
         keras.utils.set_random_seed(seed)
         members.append(build_cnn(INPUTS, CNN))
-    apart = [member.predict(beats(), verbose=0) for member in members]
-    together = average(members, "cnn").predict(beats(), verbose=0)
+    apart = [probabilities_of(member, beats()) for member in members]
+    together = probabilities_of(average(members, "cnn"), beats())
     np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-6)
-    np.testing.assert_array_equal(average(members[:1], "cnn").predict(beats(), verbose=0), apart[0])
+    np.testing.assert_array_equal(probabilities_of(average(members[:1], "cnn"), beats()), apart[0])

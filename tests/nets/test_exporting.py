@@ -47,14 +47,24 @@ def beats():
     return rng.normal(size=(40, 54, 2)).astype("f4"), rng.normal(size=(40, 4)).astype("f4")
 
 
+@pytest.fixture(scope="module")
+def onnx_files(networks):
+    return {name: to_onnx(network, ABOUT) for name, network in networks.items()}
+
+
+@pytest.fixture(scope="module")
+def litert_files(networks):
+    return {name: to_litert(network, ABOUT, None) for name, network in networks.items()}
+
+
 def expected_of(network, beats):
     return network.predict({"beat": beats[0], "rhythm": beats[1]}, verbose=0)
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
-def test_equal_networks_give_equal_bytes(networks, name):
+def test_equal_networks_give_equal_bytes(networks, onnx_files, name):
     # The converter numbers what it makes, and goes on counting the second time.
-    assert to_onnx(networks[name], ABOUT) == to_onnx(networks[name], ABOUT)
+    assert to_onnx(networks[name], ABOUT) == onnx_files[name]
 
 
 def test_an_order_that_does_not_matter_is_made_one():
@@ -83,9 +93,9 @@ def test_an_order_that_does_not_matter_is_made_one():
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
-def test_onnx_gives_what_keras_gives(tmp_path, networks, beats, name):
+def test_onnx_gives_what_keras_gives(tmp_path, networks, onnx_files, beats, name):
     path = tmp_path / "m.onnx"
-    path.write_bytes(to_onnx(networks[name], ABOUT))
+    path.write_bytes(onnx_files[name])
     classifier = load(path)
     assert classifier.about == ABOUT
     expected = expected_of(networks[name], beats)
@@ -98,21 +108,21 @@ def test_onnx_gives_what_keras_gives(tmp_path, networks, beats, name):
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
-def test_litert_gives_what_keras_gives(tmp_path, networks, beats, name):
+def test_litert_gives_what_keras_gives(tmp_path, networks, litert_files, beats, name):
     path = tmp_path / "m.tflite"
-    path.write_bytes(to_litert(networks[name], ABOUT, None))
+    path.write_bytes(litert_files[name])
     classifier = load(path, threads=1)
     assert classifier.about == ABOUT
     np.testing.assert_allclose(classifier.run(*beats), expected_of(networks[name], beats), atol=1e-5)
 
 
-def test_integers_are_near_and_smaller(tmp_path, networks, beats):
+def test_integers_are_near_and_smaller(tmp_path, networks, litert_files, beats):
     path = tmp_path / "m.tflite"
     path.write_bytes(to_litert(networks["cnn"], ABOUT, beats))
     expected = expected_of(networks["cnn"], beats)
     differences = np.abs(load(path).run(*beats) - expected)
     assert 1e-5 < differences.mean() < 0.05
-    assert path.stat().st_size < len(to_litert(networks["cnn"], ABOUT, None))
+    assert path.stat().st_size < len(litert_files["cnn"])
 
 
 def test_exporting_leaves_the_network_as_it_was(networks, beats):
@@ -136,7 +146,7 @@ def test_another_ending(tmp_path):
         load(tmp_path / "m.h5")
 
 
-def test_a_description_behind_litert_is_a_plain_archive(tmp_path, networks):
-    (tmp_path / "m.tflite").write_bytes(to_litert(networks["cnn"], ABOUT, None))
+def test_a_description_behind_litert_is_a_plain_archive(tmp_path, litert_files):
+    (tmp_path / "m.tflite").write_bytes(litert_files["cnn"])
     with zipfile.ZipFile(tmp_path / "m.tflite") as archive:
         assert json.loads(archive.read("about.json")) == ABOUT

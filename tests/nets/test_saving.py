@@ -24,31 +24,31 @@ ABOUT = {
 }
 
 
-def networks():
-    keras.utils.set_random_seed(4)
-    return {
-        "cnn": build_cnn(INPUTS, CnnArchitecture(16, 32, 64, 32, 0.3, False)),
-        "rnn": average(
-            [build_rnn(INPUTS, RnnArchitecture("gru", True, 48, 1, 11, 32, 0.3, True)) for _ in range(2)], "rnn"
-        ),
-    }
+FULL = {
+    "cnn": CnnArchitecture(16, 32, 64, 32, 0.3, False),
+    "rnn": RnnArchitecture("gru", True, 48, 1, 11, 32, 0.3, True),
+}
+"""As large as those that are trained."""
+
+SMALL = {
+    "cnn": CnnArchitecture(4, 4, 4, 8, 0.3, False),
+    "rnn": RnnArchitecture("gru", True, 4, 1, 40, 8, 0.3, True),
+}
 
 
-def small_networks():
+def network_of(architecture):
+    """Build a CNN, or an ensemble of two RNNs, the same at every call."""
     keras.utils.set_random_seed(4)
-    return {
-        "cnn": build_cnn(INPUTS, CnnArchitecture(4, 4, 4, 8, 0.3, False)),
-        "rnn": average(
-            [build_rnn(INPUTS, RnnArchitecture("gru", True, 4, 1, 40, 8, 0.3, True)) for _ in range(2)], "rnn"
-        ),
-    }
+    if isinstance(architecture, CnnArchitecture):
+        return build_cnn(INPUTS, architecture)
+    return average([build_rnn(INPUTS, architecture) for _ in range(2)], "rnn")
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
 def test_a_loaded_network_is_the_same(tmp_path, name):
     rng = np.random.default_rng(0)
     signals, rhythm = rng.normal(size=(50, 198, 2)).astype("f4"), rng.normal(size=(50, 4)).astype("f4")
-    model = small_networks()[name]
+    model = network_of(SMALL[name])
     model.compile("adam", "categorical_crossentropy")
     model.fit({"beat": signals, "rhythm": rhythm}, np.eye(5)[rng.integers(0, 5, 50)], verbose=0)
     save_classifier(tmp_path / "m.keras", model, ABOUT)
@@ -63,7 +63,7 @@ def test_a_loaded_network_is_the_same(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
 def test_a_file_is_small_and_without_optimizer(tmp_path, name):
-    model = networks()[name]
+    model = network_of(FULL[name])
     model.compile("adam", "categorical_crossentropy")
     model.optimizer.build(model.trainable_variables)
     save_classifier(tmp_path / "m.keras", model, ABOUT)
@@ -80,13 +80,13 @@ def test_equal_networks_give_equal_bytes(tmp_path, name):
     kept = []  # so that nothing of the second network lies where the first one lay
     for file in ("a", "b"):
         keras.utils.clear_session()
-        kept.append(networks()[name])
+        kept.append(network_of(SMALL[name]))
         save_classifier(tmp_path / f"{file}.keras", kept[-1], ABOUT)
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
 
 
 def test_plain_keras_reads_the_file_too(tmp_path):
-    save_classifier(tmp_path / "m.keras", small_networks()["rnn"], ABOUT)
+    save_classifier(tmp_path / "m.keras", network_of(SMALL["rnn"]), ABOUT)
     assert keras.saving.load_model(tmp_path / "m.keras").name == "rnn"
 
 
@@ -102,14 +102,14 @@ def test_a_file_that_is_no_archive(tmp_path):
 
 
 def test_a_network_that_was_saved_without_its_description(tmp_path):
-    networks()["cnn"].save(tmp_path / "m.keras")
+    network_of(FULL["cnn"]).save(tmp_path / "m.keras")
     with pytest.raises(ModelFileError, match=r"about\.json"):
         load(tmp_path / "m.keras")
 
 
 def test_a_model_of_an_earlier_version_is_to_be_made_again(tmp_path):
     adaptation = {"alike_beats": 5, "prior_beats": 1000.0, "prevalence_of_s": 0.02, "past_only": False}
-    save_classifier(tmp_path / "m.keras", networks()["cnn"], {**ABOUT, "adaptation": adaptation})
+    save_classifier(tmp_path / "m.keras", network_of(FULL["cnn"]), {**ABOUT, "adaptation": adaptation})
     expected = (
         r"m.keras is of an earlier version .*n_neighbors.* expected, alike_beats.* found; run `dvc repro` to train"
     )
@@ -129,9 +129,9 @@ def test_code_in_a_file_is_refused(tmp_path):
 def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
     signals, rhythm = np.zeros((9, 198, 2), "f4"), np.zeros((9, 4), "f4")
     about = {**ABOUT, "adaptation": {**ABOUT["adaptation"], "prior_strength": 1.0}}
-    save_classifier(tmp_path / "m.keras", networks()["cnn"], about)
+    save_classifier(tmp_path / "m.keras", network_of(FULL["cnn"]), about)
     adapted = load(tmp_path / "m.keras").predict(signals, rhythm, ["x"] * 9)
-    raw = networks()["cnn"].predict({"beat": signals, "rhythm": rhythm}, verbose=0)
+    raw = network_of(FULL["cnn"]).predict({"beat": signals, "rhythm": rhythm}, verbose=0)
     assert adapted[0, 1] > 1.5 * raw[0, 1]  # an untrained network finds S beats everywhere
     np.testing.assert_allclose(adapted[:, 2:], raw[:, 2:], rtol=1e-5)
 
@@ -142,7 +142,7 @@ def test_a_recording_gets_the_same_bits_whatever_others_are_there(tmp_path, name
     signals, rhythm = rng.normal(size=(90, 198, 2)).astype("f4"), rng.normal(size=(90, 4)).astype("f4")
     records = np.array(["b"] * 50 + ["a"] * 40)
     adaptation = {**ABOUT["adaptation"], "n_neighbors": 5, "prior_strength": 100.0, "temperature": 1.3}
-    save_classifier(tmp_path / "m.keras", networks()[name], {**ABOUT, "adaptation": adaptation})
+    save_classifier(tmp_path / "m.keras", network_of(FULL[name]), {**ABOUT, "adaptation": adaptation})
     together = load(tmp_path / "m.keras").predict(signals, rhythm, records)
     for record in "ab":
         rows = records == record
