@@ -32,32 +32,41 @@ def announce(folder):
     (folder / "SHA256SUMS.txt").write_text("".join(lines))
 
 
+def write_like_svdb(folder, path, name, channels):
+    """Write leads of a record of mitdb at 128 Hz, with gain 0 in the header and leads without names of leads.
+
+    Returns the number of samples, and the samples and symbols of the beats, which are not written.
+    """
+    record, annotations = wfdb.rdrecord(str(path), channels=channels), wfdb.rdann(str(path), "atr")
+    digital = np.rint(resample_poly(record.p_signal, FS, 360, padtype="line") * 200).astype(int)
+    leads = len(channels)
+    wfdb.wrsamp(
+        name,
+        FS,
+        ["mV"] * leads,
+        [f"ECG{number}" for number in range(1, leads + 1)],
+        d_signal=digital,
+        fmt=["212"] * leads,
+        adc_gain=[200] * leads,
+        baseline=[0] * leads,
+        write_dir=str(folder),
+    )
+    header = folder / f"{name}.hea"
+    header.write_text(header.read_text().replace(" 200(0)/mV", " 0"))
+    assert " 212 0 " in header.read_text()
+    is_beat = np.isin(annotations.symbol, list("NSVFQAaJLRejE/f"))
+    samples = np.rint(annotations.sample[is_beat] * FS / 360).astype(int)
+    symbols = np.asarray(annotations.symbol)[is_beat]
+    return len(digital), samples, np.where(symbols == "A", "S", symbols)
+
+
 @pytest.fixture(scope="module")
 def published(synthetic_records, tmp_path_factory):
     """Two records at 128 Hz, gain 0 in the headers, leads without names of leads, an annotation past the end."""
     folder = tmp_path_factory.mktemp("published")
     for name, made in zip(RECORDS, ("s09", "s10"), strict=True):
-        record, beats = wfdb.rdrecord(str(synthetic_records / made)), wfdb.rdann(str(synthetic_records / made), "atr")
-        signal = resample_poly(record.p_signal, FS, 360, padtype="line")
-        digital = np.rint(signal * 200).astype(int)
-        wfdb.wrsamp(
-            name,
-            FS,
-            ["mV", "mV"],
-            ["ECG1", "ECG2"],
-            d_signal=digital,
-            fmt=["212", "212"],
-            adc_gain=[200, 200],
-            baseline=[0, 0],
-            write_dir=str(folder),
-        )
-        header = folder / f"{name}.hea"
-        header.write_text(header.read_text().replace(" 200(0)/mV", " 0"))
-        assert " 212 0 " in header.read_text()
-        is_beat = np.isin(beats.symbol, list("NSVFQAaJLRejE/f"))
-        samples = np.rint(beats.sample[is_beat] * FS / 360).astype(int)
-        symbols = ["S" if one == "A" else one for one in np.asarray(beats.symbol)[is_beat]]
-        wfdb.wrann(name, "atr", np.append(samples, len(digital)), np.append(symbols, "N"), write_dir=str(folder))
+        length, samples, symbols = write_like_svdb(folder, synthetic_records / made, name, [0, 1])
+        wfdb.wrann(name, "atr", np.append(samples, length), np.append(symbols, "N"), write_dir=str(folder))
     announce(folder)
     return folder
 
@@ -132,17 +141,9 @@ def test_two_beats_at_one_sample_count_as_one(tmp_path, published):
 
 @pytest.mark.mirror
 def test_a_real_record_at_another_rate_without_gain_and_names(tmp_path, real_records):
-    record, beats = wfdb.rdrecord(str(real_records / "100"), channels=[0]), wfdb.rdann(str(real_records / "100"), "atr")
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    digital = np.rint(resample_poly(record.p_signal, 16, 45, padtype="line") * 200).astype(int)
-    wfdb.wrsamp("100", FS, ["mV"], ["ECG1"], d_signal=digital, fmt=["212"], adc_gain=[200], baseline=[0],
-                write_dir=str(mirror))  # fmt: skip
-    header = mirror / "100.hea"
-    header.write_text(header.read_text().replace(" 200(0)/mV", " 0"))
-    is_beat = np.isin(beats.symbol, list("NAV"))
-    symbols = np.where(np.asarray(beats.symbol) == "A", "S", beats.symbol)[is_beat]
-    samples = np.rint(beats.sample[is_beat] * FS / 360).astype(int)
+    _, samples, symbols = write_like_svdb(mirror, real_records / "100", "100", [0])
     wfdb.wrann("100", "atr", samples, symbols, write_dir=str(mirror))
     announce(mirror)
     external.external(params(mirror), "tinydb")

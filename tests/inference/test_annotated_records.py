@@ -11,6 +11,7 @@ from stages.ecg.databases import MITDB
 from stages.ecg.recordings import read_recording
 from stages.inference.annotated_records import ec57_views, read_references, write_predicted
 from stages.inference.detector import detector_counts
+from tests.made_up import rhythm
 
 
 def of_record(folder, record):
@@ -77,10 +78,7 @@ def test_flutter_and_noise_are_in_the_reference_beside_the_predictions(real_reco
 
 
 def test_what_the_detector_finds_in_flutter_counts_for_nothing():
-    beats = np.arange(1, 60) * 360
-    signal = np.random.default_rng(0).normal(0, 0.01, 60 * 360)
-    offsets = np.arange(-20, 21)
-    signal[beats[:, None] + offsets] += np.exp(-((offsets / 5) ** 2) / 2)
+    signal, beats = rhythm(60, early_s=0)
     outside = beats[(beats < 20 * 360) | (beats > 30 * 360)]
     samples = np.sort(np.append(outside, [20 * 360 - 90, 30 * 360 + 90]))
     symbols = np.where(np.isin(samples, outside), "N", np.where(samples < 25 * 360, "[", "]"))
@@ -108,10 +106,10 @@ def test_true_classes_written_as_predictions_are_found_to_the_last_beat(real_rec
     escapes = int(beats["symbol"].isin(["e", "j"]).sum())
     assert view(views, "e_j_in_s", "from_start")["sveb_fn"] == escapes > 0
 
-    for record, of_it in beats.groupby("record"):
+    for record, annotated in beats.groupby("record"):
         read = read_annotations(tmp_path / "cnn", str(record), "cnn")
-        matched = compare_annotations(of_it["sample"].to_numpy(), read.samples, 1)
-        assert (matched.tp, matched.fp, matched.fn) == (len(of_it), 0, 0)
+        matched = compare_annotations(annotated["sample"].to_numpy(), read.samples, 1)
+        assert (matched.tp, matched.fp, matched.fn) == (len(annotated), 0, 0)
 
 
 @pytest.mark.mirror

@@ -162,8 +162,8 @@ def test_three_workers_share_a_search_and_try_nothing_twice(tmp_path, method):
     sweep = configuration(method, 10, **space)
     open_study(tmp_path / "trials.sqlite3", "search", sweep)
     with ThreadPoolExecutor() as workers:
-        found = list(workers.map(lambda _: search(tmp_path, sweep, _slowly), range(3)))
-    assert _distinct(found[0])
+        lists = list(workers.map(lambda _: search(tmp_path, sweep, _slowly), range(3)))
+    assert _distinct(lists[0])
 
 
 def test_two_processes_share_a_search(tmp_path):
@@ -211,6 +211,12 @@ def test_a_trial_whose_log_cannot_be_closed_is_kept(tmp_path, caplog):
     assert "its log did not (OSError: network lost)" in caplog.text
 
 
+def give_up(folder, trial):
+    """Do what another process does with a trial that seems to be dead."""
+    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'trials.sqlite3'}")
+    storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
 @pytest.mark.parametrize("when", ["before its last score", "after it"])
 def test_a_trial_that_others_gave_up_is_tried_again(tmp_path, when, caplog):
     ran = []
@@ -221,8 +227,7 @@ def test_a_trial_that_others_gave_up_is_tried_again(tmp_path, when, caplog):
             climb(config, report)
         if len(ran) == 1:
             (trial,) = open_study(tmp_path / "trials.sqlite3", "search", configuration()).get_trials()
-            storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'trials.sqlite3'}")
-            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            give_up(tmp_path, trial)
         if when != "after it":
             climb(config, report)
 
@@ -244,10 +249,9 @@ def test_a_draw_that_kills_its_process_twice_has_failed(tmp_path):
     for _ in range(2):
         with pytest.raises(SystemExit):
             search(tmp_path, configuration("random", 3), deadly)
-        storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'trials.sqlite3'}")
         (*_, killed) = open_study(tmp_path / "trials.sqlite3", "search", configuration()).get_trials()
         if killed.state == TrialState.RUNNING:
-            storage.set_trial_state_values(killed._trial_id, TrialState.FAIL)
+            give_up(tmp_path, killed)
     trials = search(tmp_path, configuration("random", 3), deadly)
     assert [trial.state for trial in trials] == ["interrupted", "failed", "complete", "complete"]
     assert trials[1].error.startswith("the process was killed 2 times")
