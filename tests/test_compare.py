@@ -151,17 +151,17 @@ def test_other_scores_are_written_with_six_decimals(tmp_path):
 
 
 def test_each_record_is_resampled_once_though_scoring_starts_at_zero(folders, params, monkeypatch):
-    given = []
+    resampled_tables = []
     counted = compare.comparison.ec57_intervals
     monkeypatch.setattr(
         compare.comparison,
         "ec57_intervals",
-        lambda tables, *how: given.append(tables) or counted(tables, *how),
+        lambda tables, *how: resampled_tables.append(tables) or counted(tables, *how),
     )
     assert params.evaluate.start_s == 0
     compare.compare(params)
-    assert len(given) == 2
-    assert all(table["record"].tolist() == ["100", "101"] for tables in given for table in tables.values())
+    assert len(resampled_tables) == 2
+    assert all(table["record"].tolist() == ["100", "101"] for tables in resampled_tables for table in tables.values())
 
 
 def test_the_ensemble_is_annotated_like_the_networks(folders, params):

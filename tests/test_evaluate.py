@@ -41,13 +41,13 @@ def test_beats_cut_in_another_way_are_refused(beats):
 
 def test_scores_of_four_beats_by_hand(beats):
     probabilities = np.eye(5)[[0, 2, 0, 1]]  # N right, V right, S called N, N called S
-    found = beat_scores(beats.labels, probabilities)
-    assert found["accuracy"] == 0.5
-    assert found["baseline_accuracy"] == 0.5
-    assert found["n_test"] == 4
-    assert found["f1_V"] == found["roc_auc_V"] == 1.0
-    assert found["macro_f1_nsvf"] == pytest.approx((0.5 + 0 + 1 + 0) / 4)
-    assert found["expected_calibration_error"] == 0.5
+    scores = beat_scores(beats.labels, probabilities)
+    assert scores["accuracy"] == 0.5
+    assert scores["baseline_accuracy"] == 0.5
+    assert scores["n_test"] == 4
+    assert scores["f1_V"] == scores["roc_auc_V"] == 1.0
+    assert scores["macro_f1_nsvf"] == pytest.approx((0.5 + 0 + 1 + 0) / 4)
+    assert scores["expected_calibration_error"] == 0.5
 
 
 def test_the_most_confidently_wrong_come_first_and_no_record_has_more_than_two(beats):

@@ -166,13 +166,13 @@ class WandbServer(ThreadingHTTPServer):
 
     def on_Runs(self, variables: dict) -> dict:
         wanted = json.loads(variables["filters"])["$and"][0]["sweep"]
-        found = [run for run in self.runs.values() if run.sweep == wanted]
-        edges = [{"node": _described(run), "cursor": run.name} for run in found]
+        runs_of_sweep = [run for run in self.runs.values() if run.sweep == wanted]
+        edges = [{"node": _described(run), "cursor": run.name} for run in runs_of_sweep]
         page = {"endCursor": None, "hasNextPage": False}
         return {
             "project": {
                 "internalId": "1",
-                "runCount": len(found),
+                "runCount": len(runs_of_sweep),
                 "readOnly": False,
                 "runs": {"edges": edges, "pageInfo": page},
             }
@@ -188,13 +188,13 @@ class WandbServer(ThreadingHTTPServer):
             files = streamed.get("files") or {}
             for line in files.get("wandb-history.jsonl", {}).get("content", []):
                 run.rows.append(json.loads(line))
-                self._judge(run)
+                self._stop_if_poor(run)
             for line in files.get("wandb-summary.json", {}).get("content", []):
                 run.summary = json.loads(line)
             if streamed.get("complete"):
                 run.state = "finished" if streamed.get("exitcode") == 0 else "failed"
 
-    def _judge(self, run: Run) -> None:
+    def _stop_if_poor(self, run: Run) -> None:
         sweep = self.sweeps.get(run.sweep or "")
         if not self.end_early or sweep is None or sweep.configuration.early_terminate is None:
             return

@@ -10,7 +10,7 @@ from stages.config.runner import ending_with_a_message, run_stage
 
 def balance(params, protocol=None):
     """Stand for a stage: takes what it is given, or fails as it is told."""
-    balance.given = (params, protocol)
+    balance.arguments = (params, protocol)
     if isinstance(protocol, Exception):
         raise protocol
 
@@ -23,17 +23,17 @@ def arguments(monkeypatch):
 def test_a_stage_is_given_the_parameters_and_its_arguments(arguments):
     arguments("inter_patient")
     run_stage(balance, protocol=("inter_patient", "intra_patient"))
-    assert balance.given == (load_params(), "inter_patient")
+    assert balance.arguments == (load_params(), "inter_patient")
 
 
 def test_help_is_the_docstring_of_the_module_and_does_nothing(arguments, capsys):
     arguments("--help")
-    balance.given = None
+    balance.arguments = None
     with pytest.raises(SystemExit) as ended:
         run_stage(balance, protocol=("inter_patient", "intra_patient"))
     assert ended.value.code == 0
     assert "Runs a stage, and says in one line what went wrong." in capsys.readouterr().out
-    assert balance.given is None
+    assert balance.arguments is None
 
 
 def test_an_unknown_argument_is_refused_with_those_that_are_known(arguments, capsys):
@@ -46,7 +46,7 @@ def test_an_unknown_argument_is_refused_with_those_that_are_known(arguments, cap
 def test_any_value_is_taken_where_none_are_named(arguments):
     arguments("svdb")
     run_stage(balance, protocol=())
-    assert balance.given[1] == "svdb"
+    assert balance.arguments[1] == "svdb"
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("data/beats is missing"), LookupError("no such thing")])

@@ -106,7 +106,7 @@ def test_augmentation_of_no_strength_changes_nothing():
 def test_oversampling_reaches_its_ratio_for_any_mix(labels, ratio):
     labels = np.array(labels)
     usable = np.ones(len(labels), bool)
-    found = np.bincount(labels[drawn("oversample", ratio, labels, usable)["beat"]], minlength=5)
+    counts = np.bincount(labels[drawn("oversample", ratio, labels, usable)["beat"]], minlength=5)
     before = np.bincount(labels, minlength=5)
     wanted = np.where(before > 0, np.maximum(before, round(ratio * before.max())), 0)
-    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(counts, wanted)

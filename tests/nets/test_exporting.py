@@ -88,8 +88,10 @@ def test_an_order_that_does_not_matter_is_made_one():
     assert [node.op_type for node in one.graph.node] == ["Mul", "Add", "Sub"]
     assert one.graph.input[0].name == "beat"
     beat = np.array([3.0, 5.0], dtype="f4")
-    expected, found = (onnx.reference.ReferenceEvaluator(m).run(None, {"beat": beat}) for m in (network(False), one))
-    np.testing.assert_array_equal(found, expected)
+    expected, probabilities = (
+        onnx.reference.ReferenceEvaluator(m).run(None, {"beat": beat}) for m in (network(False), one)
+    )
+    np.testing.assert_array_equal(probabilities, expected)
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn"])

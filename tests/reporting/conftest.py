@@ -47,7 +47,7 @@ def sections(png) -> list[Section]:
     )
     wide = Table(
         "Confusion of classes in more columns than a phone can show, with a caption too long for one line there",
-        ("record", *(f"{truth} as {found}" for truth in "NSVFQ" for found in "NSVF")),
+        ("record", *(f"{truth} as {called}" for truth in "NSVFQ" for called in "NSVF")),
         [(str(record), *range(record, record + 20)) for record in (100, 1000, 232)],
     )
     return [

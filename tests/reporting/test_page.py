@@ -166,7 +166,7 @@ def test_a_section_without_an_id_of_its_own_is_refused(titles):
 def test_notices_stand_below_the_warning():
     sections = [Section("A section", [Text(["Words."])])]
     elements = Elements(page("A page", [], sections, "No device.", ["Look <here>.", "And there."]))
-    assert [told for about, told in elements.of("p") if about.get("class") == "warning"] == [
+    assert [text for about, text in elements.of("p") if about.get("class") == "warning"] == [
         "No device.", "Look <here>.", "And there."
     ]  # fmt: skip
 

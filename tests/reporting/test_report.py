@@ -159,17 +159,17 @@ def test_ec57_is_listed_under_both_conventions_with_what_bxb_is_asked_for_first(
 
 
 def test_each_record_that_is_left_out_has_its_reason(results):
-    said = " ".join(contents.why_without(results))
-    assert "of the same patient as 201" in said
-    assert "93 % of the F beats" in said
-    assert "Record 232 has 75 % of the S beats" in said
+    text = " ".join(contents.why_without(results))
+    assert "of the same patient as 201" in text
+    assert "93 % of the F beats" in text
+    assert "Record 232 has 75 % of the S beats" in text
 
 
 def test_what_was_found_comes_from_the_numbers(results):
-    said = " ".join(contents.findings(results))
-    assert f"{results.scores['inter_patient']['cnn']['f1_S_without_232']:.3f}" in said
-    assert "Record 232 has 75 % of the S beats" in said
-    assert "calling every beat N scores 0.828 and 0.890" in said
+    text = " ".join(contents.findings(results))
+    assert f"{results.scores['inter_patient']['cnn']['f1_S_without_232']:.3f}" in text
+    assert "Record 232 has 75 % of the S beats" in text
+    assert "calling every beat N scores 0.828 and 0.890" in text
 
 
 def test_provenance_names_commit_data_packages_and_parameters():

@@ -42,12 +42,12 @@ def test_scores_of_a_confusion_are_the_plain_ones(classes):
 
 def test_intervals_hold_the_score_and_follow_the_seed():
     confusions = bootstrap.record_confusions(*beats())
-    found = bootstrap.intervals(confusions, 500, seed=1)
+    intervals = bootstrap.intervals(confusions, 500, seed=1)
     for name, score in zip(bootstrap.SCORES, bootstrap.scores_of(confusions.sum(axis=0)), strict=True):
-        low, high, _ = found[name]
+        low, high, _ = intervals[name]
         assert low < score < high
-    assert found == bootstrap.intervals(confusions, 500, seed=1)
-    assert found != bootstrap.intervals(confusions, 500, seed=2)
+    assert intervals == bootstrap.intervals(confusions, 500, seed=1)
+    assert intervals != bootstrap.intervals(confusions, 500, seed=2)
 
 
 def test_one_bad_record_in_ten_widens_the_interval_more_than_bad_beats_everywhere():
@@ -74,12 +74,14 @@ def test_a_class_that_one_record_has_is_scored_where_that_record_was_drawn():
     # Ten records, one of them with ten V beats of which nine are found: no resample without it says anything of V.
     truth = np.repeat([0] * 9 + [2], 10)
     predicted = np.append(truth[:-1], 0)
-    found = bootstrap.intervals(bootstrap.record_confusions(np.repeat(np.arange(10), 10), truth, predicted), 2000, 0)
-    assert found["f1_V"].defined == pytest.approx(1 - 0.9**10, abs=0.04)
-    assert found["f1_V"][:2] == pytest.approx((18 / 19, 18 / 19))
-    assert found["f1_F"][2] == 0
-    assert np.isnan(found["f1_F"][:2]).all()
-    assert found["accuracy"].defined == 1
+    intervals = bootstrap.intervals(
+        bootstrap.record_confusions(np.repeat(np.arange(10), 10), truth, predicted), 2000, 0
+    )
+    assert intervals["f1_V"].defined == pytest.approx(1 - 0.9**10, abs=0.04)
+    assert intervals["f1_V"][:2] == pytest.approx((18 / 19, 18 / 19))
+    assert intervals["f1_F"][2] == 0
+    assert np.isnan(intervals["f1_F"][:2]).all()
+    assert intervals["accuracy"].defined == 1
 
 
 def test_intervals_are_those_of_scipy():
@@ -115,9 +117,9 @@ def test_mcnemar_counts_what_only_one_got_right():
     truth = np.zeros(20, int)
     first = np.where(np.arange(20) < 12, 0, 1)  # right on 0..11
     second = np.where((np.arange(20) >= 10) & (np.arange(20) < 14), 0, 1)  # right on 10..13
-    found = bootstrap.mcnemar(truth, first, second)
-    assert (found["only_first_right"], found["only_second_right"]) == (10, 2)
-    assert found["p_value"] == pytest.approx(2 * binom.cdf(2, 12, 0.5))
+    result = bootstrap.mcnemar(truth, first, second)
+    assert (result["only_first_right"], result["only_second_right"]) == (10, 2)
+    assert result["p_value"] == pytest.approx(2 * binom.cdf(2, 12, 0.5))
     assert bootstrap.mcnemar(truth, first, first)["p_value"] == 1
 
 

@@ -39,10 +39,10 @@ def test_each_group_of_patients_is_scored_by_itself():
 
 
 def test_scores_without_a_record_are_those_of_the_others():
-    found = comparison.without_records(TRUTH, ALL_N.argmax(axis=1), RECORDS, ["101", "999"])
-    assert set(found) == {f"{score}_without_101" for score in comparison.WITHOUT}
-    assert found["accuracy_without_101"] == 1
-    assert found["f1_V_without_101"] is None
+    scores = comparison.without_records(TRUTH, ALL_N.argmax(axis=1), RECORDS, ["101", "999"])
+    assert set(scores) == {f"{score}_without_101" for score in comparison.WITHOUT}
+    assert scores["accuracy_without_101"] == 1
+    assert scores["f1_V_without_101"] is None
 
 
 def test_differences_are_from_the_first():
@@ -71,28 +71,28 @@ EC57 = pd.DataFrame({"record": ["100", "232"], "veb_tp": [8, 2], "veb_fn": [2, 8
 
 
 def test_pooled_ratios_of_ec57_have_intervals_too():
-    found = comparison.ec57_intervals({"cnn": EC57}, 200, 0).set_index("score")
-    assert tuple(found.loc["veb_se", ["low", "value", "high", "defined"]]) == (0.2, 0.5, 0.8, 1)
-    assert tuple(found.loc["veb_ppv", ["low", "value", "high"]]) == (1, 1, 1)
-    assert tuple(found.loc["veb_fpr", ["low", "value", "high"]]) == (0, 0, 0)
-    assert np.isnan(found.loc["sveb_ppv", "value"])
-    assert found.loc["sveb_ppv", "defined"] == 0
+    intervals = comparison.ec57_intervals({"cnn": EC57}, 200, 0).set_index("score")
+    assert tuple(intervals.loc["veb_se", ["low", "value", "high", "defined"]]) == (0.2, 0.5, 0.8, 1)
+    assert tuple(intervals.loc["veb_ppv", ["low", "value", "high"]]) == (1, 1, 1)
+    assert tuple(intervals.loc["veb_fpr", ["low", "value", "high"]]) == (0, 0, 0)
+    assert np.isnan(intervals.loc["sveb_ppv", "value"])
+    assert intervals.loc["sveb_ppv", "defined"] == 0
     # Only in the resamples with record 232, three quarters of them, is there an S beat to be found.
-    assert found.loc["sveb_se", "value"] == 0
-    assert found.loc["sveb_se", "defined"] == pytest.approx(0.75, abs=0.1)
+    assert intervals.loc["sveb_se", "value"] == 0
+    assert intervals.loc["sveb_se", "defined"] == pytest.approx(0.75, abs=0.1)
 
 
 def test_differences_of_ec57_figures_are_paired():
     better = EC57.assign(veb_tp=[9, 3], veb_fn=[1, 7])
-    found = comparison.ec57_intervals({"cnn": EC57, "rnn": better}, 200, 0).set_index(["model", "score"])
-    assert tuple(found.loc[("rnn - cnn", "veb_se"), ["low", "value", "high"]]) == pytest.approx((0.1, 0.1, 0.1))
-    assert np.isnan(found.loc[("rnn - cnn", "sveb_ppv"), "value"])
+    intervals = comparison.ec57_intervals({"cnn": EC57, "rnn": better}, 200, 0).set_index(["model", "score"])
+    assert tuple(intervals.loc[("rnn - cnn", "veb_se"), ["low", "value", "high"]]) == pytest.approx((0.1, 0.1, 0.1))
+    assert np.isnan(intervals.loc[("rnn - cnn", "sveb_ppv"), "value"])
 
 
 def test_ec57_without_a_record_is_that_of_the_others():
-    found = comparison.ec57_without(EC57, ["232", "999"])
+    ratios = comparison.ec57_without(EC57, ["232", "999"])
     expected = {"veb_se": 0.8, "veb_ppv": 1, "sveb_se": None, "sveb_ppv": None}
-    assert found == {f"{name}_without_232": value for name, value in expected.items()}
+    assert ratios == {f"{name}_without_232": value for name, value in expected.items()}
 
 
 def test_who_errs_where_is_tested():

@@ -129,6 +129,6 @@ def test_hyperband_by_first_epoch_or_by_brackets():
 
 
 def test_the_configuration_goes_to_wandb_as_it_was_given():
-    given = {"size": {"values": [1, 2]}, "rate": {"distribution": "uniform", "min": 0.0, "max": 1.0}}
-    assert configuration(**given).as_given()["parameters"] == given
-    assert "early_terminate" not in configuration(**given).as_given()
+    parameters = {"size": {"values": [1, 2]}, "rate": {"distribution": "uniform", "min": 0.0, "max": 1.0}}
+    assert configuration(**parameters).as_given()["parameters"] == parameters
+    assert "early_terminate" not in configuration(**parameters).as_given()
