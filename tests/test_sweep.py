@@ -410,8 +410,14 @@ TRIAL_CODE = sorted(
 """Files that a trial is computed with."""
 
 
+@pytest.fixture(scope="module")
+def fingerprint():
+    """That of a search with the code and the parameters as they are."""
+    return search_of(load_params(), "cnn").fingerprint
+
+
 @pytest.fixture
-def copied(tmp_path, monkeypatch):
+def copied(fingerprint, tmp_path, monkeypatch):
     """A copy of the code and of the parameters, to be changed, from which fingerprints are taken."""
     copy_params(tmp_path)
     shutil.copytree(PROJECT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
@@ -425,17 +431,15 @@ def test_a_trial_is_computed_with_all_that_this_names():
 
 
 @pytest.mark.parametrize("path", TRIAL_CODE)
-def test_no_search_goes_on_with_other_code(copied, path):
-    before = search_of(load_params(), "cnn").fingerprint
+def test_no_search_goes_on_with_other_code(fingerprint, copied, path):
     with (copied / path).open("a") as file:
         file.write("\nCHANGED = True\n")
-    assert search_of(load_params(), "cnn").fingerprint != before
+    assert search_of(load_params(), "cnn").fingerprint != fingerprint
 
 
-def test_a_search_goes_on_when_only_what_people_read_has_changed(copied):
-    before = search_of(load_params(), "cnn").fingerprint
+def test_a_search_goes_on_when_only_what_people_read_has_changed(fingerprint, copied):
     for path in TRIAL_CODE:
         text = (copied / path).read_text()
         (copied / path).write_text('"""Says something else."""\n' + text.split('"""', 2)[2] + "\n# A remark.\n")
     (copied / "stages/predict.py").write_text("CHANGED = True\n")
-    assert search_of(load_params(), "cnn").fingerprint == before
+    assert search_of(load_params(), "cnn").fingerprint == fingerprint
