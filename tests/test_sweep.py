@@ -16,10 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.config import code
-from stages.config.params import MODELS, load_params
 from stages.config.runner import INTERRUPTED
-from stages.training.searches import search_of
+from tests.parameter_files import copy_params, set_params
 from tests.wandb_server import WandbServer
 
 PROJECT = Path.cwd()
@@ -36,24 +34,6 @@ SPACE = {
     "batch_size": {"value": 256},
     "epochs": {"value": 4},
 }
-
-
-def set_params(folder: Path, **settings) -> None:
-    """Set keys of params.yaml (``train__seed=1``) and of the sweep of a network (``cnn__run_cap=3``)."""
-    for name, value in settings.items():
-        first, *others = name.split("__")
-        path = folder / (f"sweeps/{first}.yaml" if first in MODELS else "params.yaml")
-        *sections, last = others if first in MODELS else (first, *others)
-        params = section = yaml.safe_load(path.read_text())
-        for section_name in sections:
-            section = section[section_name]
-        section[last] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
-
-
-def copy_params(folder: Path) -> None:
-    shutil.copy2(PROJECT / "params.yaml", folder)
-    shutil.copytree(PROJECT / "sweeps", folder / "sweeps")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -382,64 +362,3 @@ def test_promoting_before_a_search_says_what_to_do(tmp_path):
     done = stage(tmp_path, "stages.sweep", "promote", "--model", "rnn")
     assert done.returncode == 1
     assert "rnn/search.json is missing; run `dvc repro sweep@rnn`" in done.stderr
-
-
-def test_a_search_is_known_by_what_makes_its_trials(tmp_path, monkeypatch):
-    copy_params(tmp_path)
-
-    def known(model):
-        return search_of(load_params(), model).fingerprint
-
-    monkeypatch.chdir(tmp_path)
-    cnn, rnn = known("cnn"), known("rnn")
-    assert cnn != rnn
-    set_params(tmp_path, rnn__run_cap=7, train__inter_patient__members=2)
-    assert known("cnn") == cnn
-    assert known("rnn") != rnn
-    set_params(tmp_path, sweep__fraction_of_beats=0.123)
-    assert known("cnn") != cnn
-
-
-TRIAL_CODE = sorted(
-    {
-        path.as_posix()
-        for module in ("training/cross_validation", "search/local", "search/space")
-        for path in code.code_of(Path(f"stages/{module}.py"))
-    }
-)
-"""Files that a trial is computed with."""
-
-
-@pytest.fixture(scope="module")
-def fingerprint():
-    """That of a search with the code and the parameters as they are."""
-    return search_of(load_params(), "cnn").fingerprint
-
-
-@pytest.fixture
-def copied(fingerprint, tmp_path, monkeypatch):
-    """A copy of the code and of the parameters, to be changed, from which fingerprints are taken."""
-    copy_params(tmp_path)
-    shutil.copytree(PROJECT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(code, "TOP", tmp_path)
-    return tmp_path
-
-
-def test_a_trial_is_computed_with_all_that_this_names():
-    assert {"stages/nets/augmentation.py", "stages/scores/per_beat.py", "stages/search/trials.py"} <= set(TRIAL_CODE)
-
-
-@pytest.mark.parametrize("path", TRIAL_CODE)
-def test_no_search_goes_on_with_other_code(fingerprint, copied, path):
-    with (copied / path).open("a") as file:
-        file.write("\nCHANGED = True\n")
-    assert search_of(load_params(), "cnn").fingerprint != fingerprint
-
-
-def test_a_search_goes_on_when_only_what_people_read_has_changed(fingerprint, copied):
-    for path in TRIAL_CODE:
-        text = (copied / path).read_text()
-        (copied / path).write_text('"""Says something else."""\n' + text.split('"""', 2)[2] + "\n# A remark.\n")
-    (copied / "stages/predict.py").write_text("CHANGED = True\n")
-    assert search_of(load_params(), "cnn").fingerprint == fingerprint
