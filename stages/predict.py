@@ -9,14 +9,13 @@ Not a medical device: what it says is no diagnosis.
 import argparse
 import logging
 import re
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.config.runner import ending_with_a_message, parser_of
 from stages.ecg.annotations import write_annotations
 from stages.ecg.recordings import RecordError
-from stages.files.writing import write_json
+from stages.files.writing import replacing, write_json
 from stages.inference.annotated_records import ANNOTATOR_OF
 from stages.inference.classify import MEMBERS, Classified, annotations_of, classify
 from stages.nets.classifying import ModelFileError
@@ -35,13 +34,11 @@ class Files(NamedTuple):
     page: Path
     annotations: Path
 
-    def within(self, folder: Path) -> "Files":
-        """Give files of the same names in another folder."""
-        return Files(*(folder / file.name for file in self))
-
 
 def write(recording: Classified, files: Files) -> list[Path]:
-    """Write summary, table, page and annotations (WFDB has no file for none) of a recording: all of them or none.
+    """Write summary, table, page and annotations of a recording: all of them or none.
+
+    WFDB has no file of no annotations: without beats, one of an earlier run is deleted.
 
     Returns
     -------
@@ -53,25 +50,21 @@ def write(recording: Classified, files: Files) -> list[Path]:
     OSError
         If the folder cannot be written to.
     """
-    beats, folder = recording.beats, files.summary.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
-        parts = files.within(Path(unfinished))
-        write_json(parts.summary, recording.summary)
-        if parts.table.suffix == ".csv":
+    beats, annotations = recording.beats, files.annotations
+    with replacing(files.summary) as summary, replacing(files.table) as table, replacing(files.page) as page:
+        write_json(summary, recording.summary)
+        if files.table.suffix == ".csv":
             times = beats["time_s"].map("{:.4f}".format)  # six digits would lose the end of a day
-            beats.assign(time_s=times).to_csv(parts.table, index=False, float_format="%.6g")
+            beats.assign(time_s=times).to_csv(table, index=False, float_format="%.6g")
         else:
-            beats.to_parquet(parts.table, index=False)
-        parts.page.write_text(recording_page(recording), encoding="utf-8")
+            beats.to_parquet(table, index=False)
+        page.write_text(recording_page(recording), encoding="utf-8")
         if len(beats):
-            annotations = parts.annotations
             suffix = annotations.suffix.removeprefix(".")
             write_annotations(annotations.parent, annotations.stem, suffix, annotations_of(beats))
-        written = [(part, file) for part, file in zip(parts, files, strict=True) if part.exists()]
-        for part, file in written:
-            part.replace(file)
-    return [file for _, file in written]
+        else:
+            annotations.unlink(missing_ok=True)
+    return list(files) if len(beats) else list(files[:-1])
 
 
 def files_of(record: str, folder: Path, model: str, table: str) -> Files:

@@ -291,6 +291,15 @@ def test_a_recording_without_beats(tmp_path):
     assert len(pd.read_csv(files[1])) == 0
 
 
+def test_annotations_of_an_earlier_run_do_not_stay_beside_a_recording_without_beats(tmp_path):
+    np.save(tmp_path / "x.npy", rhythm(SECONDS)[0])
+    earlier = written(predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV"), tmp_path)
+    assert (tmp_path / "x.cnn") in earlier
+    np.save(tmp_path / "x.npy", np.zeros(FS * 30))
+    written(predict.classify(tmp_path / "x.npy", model="cnn", fs=FS, units="mV"), tmp_path)
+    assert not (tmp_path / "x.cnn").exists()
+
+
 def test_a_gap_over_the_border_of_two_stretches_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.inference.stretches.STRETCH_S", 30.0)
     signal, _ = rhythm(SECONDS)
