@@ -9,7 +9,8 @@ from stages.config.params import MODELS, PROTOCOLS, Params
 from stages.config.runner import run_stage
 from stages.files.writing import replacing
 from stages.reporting.model_card import model_card
-from stages.reporting.report import read_results, report_page
+from stages.reporting.report import report_page
+from stages.reporting.results import read_results
 
 
 def report(params: Params) -> None:

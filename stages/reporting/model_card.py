@@ -9,7 +9,7 @@ from stages.ecg.aami import CLASSES
 from stages.files.writing import read_json
 from stages.reporting import findings
 from stages.reporting.pictures import number
-from stages.reporting.report import SCORES, Results, interval_note
+from stages.reporting.results import SCORES, Results, interval_note
 
 TOLD_WITHOUT = ("macro_f1_nsvf", "f1_S", "f1_V", "f1_F")
 """Scores that are told without single records."""

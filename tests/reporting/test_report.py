@@ -15,7 +15,7 @@ from stages.reporting import findings, pictures, provenance
 from stages.reporting import report as contents
 from stages.reporting.model_card import model_card
 from stages.reporting.page import Picture, Shown
-from stages.reporting.report import read_results
+from stages.reporting.results import BEAT_SCORES, Score, interval_note, read_results
 
 PARAMS = load_params()
 MADE_UP = PARAMS.model_copy(update={"download": PARAMS.download.model_copy(update={"source": "synthetic"})})
@@ -107,37 +107,37 @@ def test_both_protocols_stand_side_by_side_with_the_baseline(results):
     assert table.rows[0][4] == pytest.approx(mixed - inter, abs=1e-5)
     assert table.rows[0][2].text.startswith(f"{inter:.3f} (")
     assert table.rows[3][2:4] == pytest.approx([0.890, 0.828], abs=5e-4)
-    assert len(table.rows) == 3 * len(contents.BEAT_SCORES) + 1
+    assert len(table.rows) == 3 * len(BEAT_SCORES) + 1
 
 
 def test_a_score_says_what_its_interval_is_worth():
     nan = float("nan")
-    assert str(contents.Score(0.5, 0.25, 0.75, 1)) == "0.500 (0.250 to 0.750)"
-    assert str(contents.Score(0.5, 0.25, 0.75, 0.98)) == "0.500 (0.250 to 0.750)†"
-    assert str(contents.Score(-0.0002, -0.0004, 0.001, 1)) == "0.000 (0.000 to 0.001)"
-    assert str(contents.Score(0.0, 0.0, 0.0, 1)) == "0.000 (not estimable)"
-    assert str(contents.Score(nan, nan, nan, 0)) == "-"
+    assert str(Score(0.5, 0.25, 0.75, 1)) == "0.500 (0.250 to 0.750)"
+    assert str(Score(0.5, 0.25, 0.75, 0.98)) == "0.500 (0.250 to 0.750)†"
+    assert str(Score(-0.0002, -0.0004, 0.001, 1)) == "0.000 (0.000 to 0.001)"
+    assert str(Score(0.0, 0.0, 0.0, 1)) == "0.000 (not estimable)"
+    assert str(Score(nan, nan, nan, 0)) == "-"
 
 
 def test_the_share_of_resamples_that_define_a_score_is_told():
     intervals = {
-        ("cnn", "f1_F"): contents.Score(0.5, 0.25, 0.75, 0.984),
-        ("cnn", "f1_V"): contents.Score(0.5, 0.2, 0.7, 1),
+        ("cnn", "f1_F"): Score(0.5, 0.25, 0.75, 0.984),
+        ("cnn", "f1_V"): Score(0.5, 0.2, 0.7, 1),
     }
-    note = contents.interval_note(["f1_F", "f1_V"], {"inter_patient": intervals})
+    note = interval_note(["f1_F", "f1_V"], {"inter_patient": intervals})
     assert note == "† Of the resamples in which the score is defined, at least: F1 F 98.40 %."
-    assert contents.interval_note(["f1_V"], {"inter_patient": intervals}) == ""
+    assert interval_note(["f1_V"], {"inter_patient": intervals}) == ""
 
 
 def test_scores_that_no_resample_changes_are_noted_once_and_undefined_ones_are_not():
     nan = float("nan")
     never_found = {
-        ("cnn", "f1_F"): contents.Score(0.0, 0.0, 0.0, 0.9),
-        ("cnn", "f1_V"): contents.Score(nan, nan, nan, 0),
+        ("cnn", "f1_F"): Score(0.0, 0.0, 0.0, 0.9),
+        ("cnn", "f1_V"): Score(nan, nan, nan, 0),
     }
-    note = contents.interval_note(["f1_F", "f1_V"], {"inter_patient": never_found})
+    note = interval_note(["f1_F", "f1_V"], {"inter_patient": never_found})
     assert note == "Not estimable: all resamples score alike, so they say nothing of other patients."
-    assert contents.interval_note(["f1_V"], {"inter_patient": never_found}) == ""
+    assert interval_note(["f1_V"], {"inter_patient": never_found}) == ""
 
 
 def test_differences_have_intervals_for_beat_and_ec57_scores(results):
