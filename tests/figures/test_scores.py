@@ -68,6 +68,7 @@ def test_every_figure_carries_its_title_and_labels_its_axes(drawn, name):
     assert figure.axes[0].get_ylabel()
 
 
+@pytest.mark.slow
 def test_the_same_data_make_the_same_bytes(drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(style, "DPI", 40)
     again = draw()

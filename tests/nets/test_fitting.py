@@ -145,6 +145,7 @@ def test_the_same_seed_gives_the_same_weights(fitted, tmp_path):
     assert_same(again.get_weights(), fitted.weights)
 
 
+@pytest.mark.slow
 def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(fitted, killed, caplog):
     watcher, epochs = recorder()
     with caplog.at_level("INFO"):
@@ -161,6 +162,7 @@ def test_a_finished_fit_is_not_made_again(fitted):
     assert_same(again.get_weights(), fitted.weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["settings", "data"])
 def test_a_checkpoint_of_something_else_is_not_taken_up(killed, what):
     watcher, epochs = recorder()
@@ -177,6 +179,7 @@ def test_stops_when_nothing_gets_better(tmp_path):
     assert len(history) == history.loc[history["best"], "epoch"].item() + 1 + 2
 
 
+@pytest.mark.slow
 def test_without_patience_the_last_epoch_is_kept_with_a_validation_or_without(tmp_path):
     settings = replace(SETTINGS, patience=None)
     validated, history = run(tmp_path / "validated", settings=settings)

@@ -51,6 +51,7 @@ class Watcher(keras.callbacks.Callback):
         self.probabilities.append(predict(self.model, self.held_out.signals, self.held_out.rhythm))
 
 
+@pytest.mark.slow
 def test_each_fold_is_fitted_to_the_bit_as_if_alone(tmp_path):
     fits = [fit_of(0, settings(5)), fit_of(1, settings(6))]
     together = [of_folds for _, of_folds in fit_parallel_folds(network(), fits)]

@@ -37,6 +37,7 @@ def test_importing_keras_says_nothing():
     assert done.stdout + done.stderr == ""
 
 
+@pytest.mark.slow
 def test_building_graphs_again_and_again_says_nothing():
     script = (
         "import numpy as np\n"

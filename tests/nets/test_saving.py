@@ -136,6 +136,7 @@ def test_a_network_for_new_patients_adapts_the_share_of_s_beats(tmp_path):
     np.testing.assert_allclose(adapted[:, 2:], raw[:, 2:], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
 def test_a_recording_gets_the_same_bits_whatever_others_are_there(tmp_path, name):
     rng = np.random.default_rng(0)

@@ -119,6 +119,7 @@ def _hang_in_the_third(folder, began):
     search(folder, configuration("random"), hang)
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on(tmp_path, monkeypatch):
     context = multiprocessing.get_context("fork")
     began = context.Event()
@@ -156,6 +157,7 @@ def _distinct(trials):
     return len({trial.config["x"] for trial in trials}) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_three_workers_share_a_search_and_try_nothing_twice(tmp_path, method):
     space = {"x": {"values": [n / 10 for n in range(10)]}} if method == "grid" else {"x": {"min": 0.0, "max": 1.0}}
@@ -166,6 +168,7 @@ def test_three_workers_share_a_search_and_try_nothing_twice(tmp_path, method):
     assert _distinct(lists[0])
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_search(tmp_path):
     sweep = configuration("random", 10, x={"min": 0.0, "max": 1.0})
     # Not forked: a database that is open must not be taken along.

@@ -1,6 +1,7 @@
 """What a trial of a search is trained on and scored on."""
 
 import numpy as np
+import pytest
 
 from stages.config.params import load_params
 from stages.training import cross_validation
@@ -26,6 +27,7 @@ def test_all_of_the_beats_are_all_of_them(training):
     assert training.subsampled(1.0, seed=1) is training
 
 
+@pytest.mark.slow
 def test_a_trial_runs_its_fraction_of_the_epochs_and_scores_every_beat(training, monkeypatch):
     monkeypatch.setattr(cross_validation, "read_training", lambda protocol: training)
     params = load_params()

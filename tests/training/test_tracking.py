@@ -90,6 +90,7 @@ def test_an_offline_run_is_on_disk(outside):
     assert list(outside.glob("wandb/offline-run-*/*.wandb"))
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached_means_offline_and_the_key_stays_secret(outside, monkeypatch, caplog, capfd):
     key = "5ecret" + "0" * 34
     monkeypatch.setenv("WANDB_API_KEY", key)
