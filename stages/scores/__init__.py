@@ -1,1 +1,1 @@
-"""What the pipeline knows of the truth: plain scores, AAMI EC57, curves and figures."""
+"""What the pipeline knows of scores: per beat, by AAMI EC57, curves, intervals and comparisons."""

@@ -1,7 +1,7 @@
 """What the class probabilities say beyond the labels: ROC and precision-recall curves, areas, calibration.
 
 Probabilities are float arrays of shape (n, 5), columns in the order of :data:`stages.ecg.aami.CLASSES`; every class
-is held against the rest. The curve tables are thinned and rounded, so that they stay small and steady in Git;
+is scored against the other four. The curve tables are thinned and rounded, so that they stay small and steady in Git;
 areas and the calibration error are computed on all beats.
 """
 

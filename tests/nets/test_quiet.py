@@ -35,3 +35,17 @@ def test_importing_keras_says_nothing():
         [sys.executable, "-c", "from stages.nets.backend import keras, tf"], capture_output=True, text=True, check=True
     )
     assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.slow
+def test_building_graphs_again_and_again_says_nothing():
+    script = (
+        "import numpy as np\n"
+        "from stages.nets.backend import keras\n"
+        "for _ in range(7):\n"
+        "    keras.utils.clear_session()\n"
+        "    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])\n"
+        "    model.predict(np.zeros((3, 2)), verbose=0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
