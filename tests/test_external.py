@@ -86,6 +86,7 @@ def params(source, annotator="atr", lead=None):
     return SimpleNamespace(external=settings, evaluate=SimpleNamespace(start_s=10.0))
 
 
+@pytest.mark.slow
 def test_a_database_in_the_manner_of_svdb_is_evaluated(tmp_path, published):
     external.external(params(published), "tinydb")
     folder = tmp_path / "metrics" / "external" / "tinydb"

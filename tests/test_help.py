@@ -47,6 +47,7 @@ def test_a_command_of_the_sweep_has_help_of_its_own(help_of):
     assert "Run the search, or go on with it, and report it: the DVC stage." in lines
 
 
+@pytest.mark.slow
 def test_help_is_there_from_a_shell():
     command = [sys.executable, "-m", "stages.download", "--help"]
     printed = subprocess.run(command, cwd=STAGES.parent, capture_output=True, text=True, check=True).stdout

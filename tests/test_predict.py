@@ -350,6 +350,7 @@ def test_the_command_names_what_is_wrong(monkeypatch, tmp_path):
         predict.main()
 
 
+@pytest.mark.slow
 def test_tensorflow_is_not_needed():
     code = "import sys, stages.predict; print(sorted({'tensorflow', 'keras', 'wandb', 'optuna'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

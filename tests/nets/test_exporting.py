@@ -61,6 +61,7 @@ def expected_of(network, beats):
     return network.predict({"beat": beats[0], "rhythm": beats[1]}, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
 def test_equal_networks_give_equal_bytes(networks, onnx_files, name):
     # The converter numbers what it makes, and goes on counting the second time.
@@ -94,6 +95,7 @@ def test_an_order_that_does_not_matter_is_made_one():
     np.testing.assert_array_equal(probabilities, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
 def test_onnx_gives_what_keras_gives(tmp_path, networks, onnx_files, beats, name):
     path = tmp_path / "m.onnx"

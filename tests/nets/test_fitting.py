@@ -140,6 +140,7 @@ def test_the_best_epoch_is_kept(fitted):
     assert fitted.scores["val_macro_f1"] == pytest.approx(fitted.history["val_macro_f1"].max())
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(fitted, tmp_path):
     again, _ = run(tmp_path)
     assert_same(again.get_weights(), fitted.weights)
@@ -173,6 +174,7 @@ def test_a_checkpoint_of_something_else_is_not_taken_up(killed, what):
     assert epochs == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_stops_when_nothing_gets_better(tmp_path):
     settings = replace(SETTINGS, learning_rate=1e-6, patience=2, epochs=30)
     _, history = run(tmp_path / "fit", settings=settings)
@@ -189,6 +191,7 @@ def test_without_patience_the_last_epoch_is_kept_with_a_validation_or_without(tm
     assert_same(validated.get_weights(), alone.get_weights())
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_is_an_error(tmp_path):
     settings = replace(SETTINGS, learning_rate=1e30)
     with pytest.raises(FloatingPointError, match="lower train"):

@@ -30,6 +30,7 @@ def test_when_the_block_fails_all_is_shown(capfd):
     assert capfd.readouterr().err == "the reason\n"
 
 
+@pytest.mark.slow
 def test_importing_keras_says_nothing():
     done = subprocess.run(
         [sys.executable, "-c", "from stages.nets.backend import keras, tf"], capture_output=True, text=True, check=True

@@ -44,6 +44,7 @@ def network_of(architecture):
     return average([build_rnn(INPUTS, architecture) for _ in range(2)], "rnn")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cnn", "rnn"])
 def test_a_loaded_network_is_the_same(tmp_path, name):
     rng = np.random.default_rng(0)
