@@ -48,7 +48,7 @@ check: lint
 	python -m pytest -q -n auto --dist loadfile -m "not slow"
 
 test: lint
-	python -m pytest
+	python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(DEMO) $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
